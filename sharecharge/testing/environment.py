@@ -1,0 +1,21 @@
+"""The settings that every test runs with.
+
+A pytest plugin (`-p sharecharge.testing.environment` in pyproject.toml), because Django's settings are read before the
+first conftest.py. What is already in the environment wins, so `./run test` decides about DATABASE_URL and REDIS_URL.
+"""
+
+import os
+from typing import Final
+
+DEFAULTS: Final[dict[str, str]] = {
+    "DJANGO_SETTINGS_MODULE": "sharecharge.settings",
+    "ENV_FILE": "",  # no developer's .env in the tests
+    "SECRET_KEY": "only-for-tests-only-for-tests-only-for-tests-only-for-tests",
+    "CHARGER_PASSWORD_PEPPER": "only-for-tests-only-for-tests-only-for-tests",
+    "DEBUG": "false",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "PLATFORM_FEE_PERCENT": "10",
+}
+
+for _name, _value in DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
