@@ -89,7 +89,7 @@ def _first_that_starts(
 ) -> Iterator[Server]:
     given = os.environ.get(variable)
     if "environment" in sources and given:
-        yield Server(url=given, about=f"the server that {variable} names")
+        yield Server(url=given, about=f"${variable}")
         return
     reasons = []
     for source in sources:
