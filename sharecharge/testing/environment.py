@@ -13,6 +13,7 @@ DEFAULTS: Final[dict[str, str]] = {
     "SECRET_KEY": "only-for-tests-only-for-tests-only-for-tests-only-for-tests",
     "CHARGER_PASSWORD_PEPPER": "only-for-tests-only-for-tests-only-for-tests",
     "DEBUG": "false",
+    "PAYMENT_PROVIDER": "fake",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
     "PLATFORM_FEE_PERCENT": "10",
 }

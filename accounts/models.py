@@ -1,0 +1,138 @@
+"""Who: people and the cards that they hold at a charger."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower, Upper
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, **{"role": User.Role.ADMIN, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser):
+    """A person who logs in by e-mail. Never deleted: `is_active` is switched off, and history stays."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("driver")
+        OWNER = "owner", _("owner")
+        ADMIN = "admin", _("operator")
+
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.USER)
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Switch off instead of deleting: cards and logins stop at once.")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = (
+            models.UniqueConstraint(Lower("email"), name="user_email_case_insensitive"),
+            models.CheckConstraint(condition=models.Q(role__in=["user", "owner", "admin"]), name="user_role_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_owner(self) -> bool:
+        """May this person list chargers? An operator may do what an owner may."""
+        return self.role in (self.Role.OWNER, self.Role.ADMIN)
+
+    @property
+    def is_staff(self) -> bool:
+        """The Django admin asks this: operators only."""
+        return self.role == self.Role.ADMIN
+
+    def has_perm(self, perm: str, obj: object | None = None) -> bool:
+        return self.is_active and self.is_staff
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class IdTagQuerySet(models.QuerySet["IdTag"]):
+    def live(self) -> "IdTagQuerySet":
+        return self.filter(deleted_at=None)
+
+    def with_uid(self, uid: str) -> "IdTagQuerySet":
+        """OCPP 1.6 §7.15: an idToken is compared case-insensitively."""
+        return self.alias(upper_uid=Upper("uid")).filter(upper_uid=uid.strip().upper())
+
+    def cards_of(self, user: User) -> "IdTagQuerySet":
+        return self.live().filter(user=user, kind=IdTag.Kind.RFID)
+
+
+class IdTag(models.Model):
+    """What a charger reads and sends as idTag: an RFID card, or the virtual tag that a start by phone uses."""
+
+    class Kind(models.TextChoices):
+        RFID = "rfid", _("RFID card")
+        VIRTUAL = "virtual", _("phone")
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="id_tags", verbose_name=_("user"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.RFID)
+    uid = models.CharField(_("number"), max_length=20, help_text=_("As the charger reads it, at most 20 characters."))
+    name = models.CharField(_("name"), max_length=60, blank=True)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="members", verbose_name=_("group tag")
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True, help_text=_("The holder's own switch."))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = IdTagQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("card")
+        verbose_name_plural = _("cards")
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                Upper("uid"), condition=models.Q(deleted_at=None), name="id_tag_uid_unique_among_live"
+            ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=models.Q(kind="virtual", deleted_at=None),
+                name="id_tag_one_virtual_per_user",
+            ),
+            models.CheckConstraint(condition=~models.Q(uid=""), name="id_tag_uid_not_empty"),
+            # Deleted implies disabled, so that no query can forget one of the two.
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None) | models.Q(is_enabled=False), name="id_tag_deleted_is_disabled"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.masked_uid
+
+    @property
+    def masked_uid(self) -> str:
+        """The number as other people may see it: the last four characters."""
+        return f"…{self.uid[-4:]}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()

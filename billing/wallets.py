@@ -1,0 +1,215 @@
+"""Wallets: what people own, owe and have on hold. Builds the lines and calls `ledger.post`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from billing import ledger
+from billing.models import Account, Hold, TopUp, Transfer
+from billing.providers import PaymentProvider
+from sharecharge.errors import Refused
+
+Kind = Account.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A person's money in minor units: `owed` is what an earlier session still costs (0 or more)."""
+
+    balance: int
+    held: int
+    owed: int
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.held
+
+
+def wallet_of(user: User) -> Wallet:
+    accounts = {account.kind: account for account in Account.objects.filter(user=user)}
+    wallet, receivable = accounts.get(Kind.WALLET), accounts.get(Kind.RECEIVABLE)
+    return Wallet(
+        balance=wallet.balance if wallet else 0,
+        held=wallet.held if wallet else 0,
+        owed=-receivable.balance if receivable else 0,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ holds
+
+
+def hold(user: User, *, reference: str, minimum: int, wanted: int) -> Hold:
+    """Reserves `wanted`, or what there is if that is at least `minimum` (and at least 1). Once per reference.
+
+    Refused when the wallet has less, or when something is owed from before.
+    """
+    with transaction.atomic():
+        accounts = [ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)]
+        wallet, receivable = (ledger.lock(accounts)[account.pk] for account in accounts)
+        existing = Hold.objects.filter(reference=reference).first()
+        if existing:
+            return existing
+        if receivable.balance:
+            raise Refused("payment_due", _("An earlier session is not paid yet. Top up your wallet first."), status=402)
+        amount = min(wanted, wallet.available)
+        if amount < max(minimum, 1):
+            raise Refused(
+                "balance_too_low", _("There is too little money in your wallet. Top it up first."), status=402
+            )
+        Account.objects.filter(pk=wallet.pk).update(held=F("held") + amount)
+        return Hold.objects.create(account=wallet, reference=reference, amount=amount)
+
+
+def extend_hold(reference: str, *, by: int) -> int:
+    """Reserves up to `by` more for a purpose that already has a hold. Returns by how much it grew."""
+    with transaction.atomic():
+        held = _lock_hold(reference)
+        if held is None:
+            return 0
+        amount = max(0, min(by, held.account.available))
+        if amount:
+            Account.objects.filter(pk=held.account_id).update(held=F("held") + amount)
+            Hold.objects.filter(pk=held.pk).update(amount=F("amount") + amount)
+        return amount
+
+
+def release_hold(reference: str) -> None:
+    """Gives reserved money back to its wallet. Nothing happens when it was given back before."""
+    with transaction.atomic():
+        held = _lock_hold(reference)
+        if held is not None:
+            Account.objects.filter(pk=held.account_id).update(held=F("held") - held.amount)
+            Hold.objects.filter(pk=held.pk).update(released_at=timezone.now())
+
+
+def expire_holds(now: datetime) -> int:
+    """Releases the holds whose time is over. Returns how many."""
+    due = list(Hold.objects.active().filter(expires_at__lte=now).values_list("reference", flat=True)[:1000])
+    for reference in due:
+        release_hold(reference)
+    return len(due)
+
+
+def _lock_hold(reference: str) -> Hold | None:
+    """The active hold with its account, both read under the account's lock."""
+    held = Hold.objects.active().filter(reference=reference).select_related("account").first()
+    if held is None:
+        return None
+    wallet = ledger.lock([held.account])[held.account_id]
+    held = Hold.objects.active().filter(pk=held.pk).first()
+    if held is not None:
+        held.account = wallet
+    return held
+
+
+# ------------------------------------------------------------------------------------------------ movements
+
+
+def settle(
+    *, reference: str, payer: User | None, payee: User, amount: int, fee: int, kind: Transfer.Kind, description: str
+) -> Transfer | None:
+    """Charges `payer` with `amount`; `payee` gets it less `fee`; the platform gets the fee. Minor units.
+
+    A negative amount (with a negative fee) takes an earlier settlement back. Never fails for lack of money: what a
+    wallet does not cover, above what is held for other purposes, is owed.
+    """
+    if payer is None:
+        if amount or fee:
+            raise ValueError("somebody has to pay")
+        return None
+    changes: dict[User, int] = {payer: -amount}
+    changes[payee] = changes.get(payee, 0) + amount - fee
+    return _move(kind, reference=reference, changes=changes, counter={Kind.PLATFORM: fee}, description=description)
+
+
+def credit_top_up(top_up: TopUp) -> Transfer | None:
+    """Puts a paid top-up into the wallet; what is owed is paid first."""
+    return _move(
+        Transfer.Kind.TOP_UP,
+        reference=f"top-up:{top_up.pk}",
+        changes={top_up.user: top_up.amount},
+        counter={Kind.OUTSIDE: -top_up.amount},
+        description="",
+    )
+
+
+def _move(
+    kind: Transfer.Kind,
+    *,
+    reference: str,
+    changes: Mapping[User, int],
+    counter: Mapping[Account.Kind, int],
+    description: str,
+) -> Transfer | None:
+    with transaction.atomic():
+        pairs = {user: (ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)) for user in changes}
+        sides = {ledger.account(side): amount for side, amount in counter.items()}
+        locked = ledger.lock([*(account for pair in pairs.values() for account in pair), *sides])
+        posted = Transfer.objects.filter(reference=reference).first()
+        if posted:
+            # The split between wallet and debt depends on the day; whether it was done does not.
+            return posted
+        lines = dict(sides)
+        for user, change in changes.items():
+            wallet, receivable = (locked[account.pk] for account in pairs[user])
+            lines |= _gain(wallet, receivable, change) if change >= 0 else _pay(wallet, receivable, -change)
+        return ledger.post(kind, reference=reference, lines=lines, description=description[:200])
+
+
+def _gain(wallet: Account, receivable: Account, amount: int) -> dict[Account, int]:
+    paid_back = min(amount, -receivable.balance)
+    return {receivable: paid_back, wallet: amount - paid_back}
+
+
+def _pay(wallet: Account, receivable: Account, amount: int) -> dict[Account, int]:
+    covered = min(amount, max(0, wallet.available))
+    return {wallet: -covered, receivable: covered - amount}
+
+
+# ------------------------------------------------------------------------------------------------ top-ups
+
+
+def request_top_up(user: User, *, amount: int, idempotency_key: str, provider: PaymentProvider) -> TopUp:
+    """A top-up that waits for its payment. The same key gives the same top-up; with another amount it is refused."""
+    if not 100 <= amount <= settings.TOP_UP_LIMIT:
+        raise Refused(
+            "top_up_amount",
+            _("Top up between %(low)s and %(high)s.")
+            % {"low": f"1 {settings.CURRENCY}", "high": f"{settings.TOP_UP_LIMIT // 100} {settings.CURRENCY}"},
+            status=400,
+            field="amount",
+        )
+    try:
+        with transaction.atomic():
+            top_up = TopUp.objects.create(
+                user=user, amount=amount, provider=provider.name, idempotency_key=idempotency_key
+            )
+    except IntegrityError:
+        top_up = TopUp.objects.get(user=user, idempotency_key=idempotency_key)
+        if top_up.amount != amount:
+            raise Refused(
+                "idempotency_key_reused", _("This key was used for another amount. Start again."), status=422
+            ) from None
+    return top_up
+
+
+def finish_top_up(top_up: TopUp, *, paid: bool, provider_reference: str) -> TopUp:
+    """What the provider says of a payment. The first word stays; hearing it again changes nothing."""
+    with transaction.atomic():
+        top_up = TopUp.objects.select_for_update().get(pk=top_up.pk)
+        if top_up.status == TopUp.Status.PAID or (top_up.status == TopUp.Status.FAILED and not paid):
+            return top_up
+        top_up.status = TopUp.Status.PAID if paid else TopUp.Status.FAILED
+        top_up.provider_reference = provider_reference
+        top_up.finished_at = timezone.now()
+        top_up.save(update_fields=["status", "provider_reference", "finished_at"])
+        if paid:
+            credit_top_up(top_up)
+        return top_up

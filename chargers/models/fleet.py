@@ -1,0 +1,240 @@
+"""Chargers and their connectors: what can be shared, and what it says about itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from billing.models import Tariff
+
+# A charger that has said nothing for this many heartbeat intervals is taken for gone.
+SILENT_HEARTBEATS = 2.5
+
+
+def silence_limit(now: datetime | None = None) -> datetime:
+    """Chargers last heard before this moment are offline, whatever their socket says."""
+    return (now or timezone.now()) - timedelta(seconds=settings.HEARTBEAT_INTERVAL_SECONDS * SILENT_HEARTBEATS + 30)
+
+
+class ChargerQuerySet(models.QuerySet["Charger"]):
+    def live(self) -> ChargerQuerySet:
+        return self.filter(deleted_at=None)
+
+    def with_identity(self, identity: str) -> ChargerQuerySet:
+        return self.alias(upper_identity=Upper("identity")).filter(upper_identity=identity.upper())
+
+    def owned_by(self, user: User) -> ChargerQuerySet:
+        return self.live().filter(owner=user)
+
+    def listed(self) -> ChargerQuerySet:
+        """What the public map shows: shared with anyone and complete enough to be used."""
+        return (
+            self.live()
+            .filter(is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC, connectors__isnull=False)
+            .distinct()
+        )
+
+    def visible_to(self, user: User | None) -> ChargerQuerySet:
+        """The listed ones and one's own; an operator sees all that live."""
+        if user is not None and user.is_staff:
+            return self.live()
+        listed = self.listed()
+        return (self.live().filter(owner=user) | self.filter(pk__in=listed.values("pk"))) if user else listed
+
+    def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
+        """By the public (blurred) position, in degrees."""
+        return self.filter(
+            public_latitude__gte=south, public_latitude__lte=north,
+            public_longitude__gte=west, public_longitude__lte=east,
+        )  # fmt: skip
+
+    def heard(self) -> ChargerQuerySet:
+        """Connected, and heard of lately."""
+        return self.exclude(connection_mark="").filter(last_seen_at__gte=silence_limit())
+
+
+class Charger(models.Model):
+    """A wallbox that its owner shares. `identity` and password are between the wallbox, its owner and us."""
+
+    class Access(models.TextChoices):
+        PRIVATE = "private", _("only me")
+        PUBLIC = "public", _("anyone")
+
+    class Registration(models.TextChoices):
+        """What a BootNotification is answered with (OCPP 1.6 §4.2)."""
+
+        ACCEPTED = "accepted", _("accepted")
+        PENDING = "pending", _("pending")
+        REJECTED = "rejected", _("rejected")
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="chargers", verbose_name=_("owner")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    code = models.CharField(_("public code"), max_length=12, unique=True, editable=False)
+    identity = models.CharField(_("charge point identity"), max_length=48, editable=False)
+    password_hmac = models.CharField(max_length=64, editable=False)
+    next_password_hmac = models.CharField(max_length=64, blank=True, editable=False)
+
+    street = models.CharField(_("street"), max_length=100, blank=True)
+    house_number = models.CharField(_("house number"), max_length=20, blank=True)
+    city = models.CharField(_("town"), max_length=100, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
+    region = models.CharField(_("region"), max_length=100, blank=True)
+    latitude = models.FloatField(_("latitude"))
+    longitude = models.FloatField(_("longitude"))
+    public_latitude = models.FloatField(editable=False)
+    public_longitude = models.FloatField(editable=False)
+
+    access = models.CharField(_("who may use it"), max_length=10, choices=Access.choices, default=Access.PRIVATE)
+    is_sharing = models.BooleanField(
+        _("shared"), default=True, help_text=_("Off: nobody but the owner can start. A running session goes on.")
+    )
+    is_enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("Off: the charger may not connect. For operators.")
+    )
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    allows_no_subprotocol = models.BooleanField(
+        _("may connect without a subprotocol"), default=False, help_text=_("For EVduty and Grizzl-E.")
+    )
+    is_configured_after_boot = models.BooleanField(
+        _("is configured after boot"),
+        default=True,
+        help_text=_("Off: after a boot we ask for nothing and set nothing."),
+    )
+    registration = models.CharField(
+        _("boot answer"), max_length=10, choices=Registration.choices, default=Registration.ACCEPTED
+    )
+
+    vendor = models.CharField(_("vendor"), max_length=50, blank=True)
+    model = models.CharField(_("model"), max_length=50, blank=True)
+    serial_number = models.CharField(_("serial number"), max_length=50, blank=True)
+    firmware_version = models.CharField(_("firmware"), max_length=50, blank=True)
+    iccid = models.CharField(max_length=20, blank=True)
+    imsi = models.CharField(max_length=20, blank=True)
+    meter_type = models.CharField(_("meter"), max_length=25, blank=True)
+    meter_serial_number = models.CharField(_("meter's serial number"), max_length=25, blank=True)
+    configuration = models.JSONField(_("configuration"), default=dict, blank=True)
+    status = models.CharField(_("status"), max_length=20, blank=True)
+    error_code = models.CharField(_("error"), max_length=50, blank=True)
+    firmware_status = models.CharField(_("firmware update"), max_length=50, blank=True)
+    diagnostics_status = models.CharField(_("diagnostics upload"), max_length=50, blank=True)
+
+    booted_at = models.DateTimeField(_("first accepted boot"), null=True, blank=True, editable=False)
+    last_boot_at = models.DateTimeField(_("last boot"), null=True, blank=True, editable=False)
+    connected_at = models.DateTimeField(_("connected"), null=True, blank=True, editable=False)
+    disconnected_at = models.DateTimeField(_("disconnected"), null=True, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(_("last heard"), null=True, blank=True, editable=False)
+    connection_mark = models.CharField(max_length=32, blank=True, editable=False)
+
+    objects = ChargerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("charger")
+        verbose_name_plural = _("chargers")
+        ordering = ("name", "pk")
+        indexes = (
+            models.Index(fields=["public_latitude", "public_longitude"], name="charger_by_position"),
+            models.Index(fields=["last_seen_at"], condition=~Q(connection_mark=""), name="charger_connected_by_seen"),
+        )
+        constraints = (
+            models.UniqueConstraint(Upper("identity"), name="charger_identity_case_insensitive"),
+            models.CheckConstraint(
+                condition=Q(latitude__gte=-90, latitude__lte=90, longitude__gte=-180, longitude__lte=180),
+                name="charger_position_on_earth",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("charger", args=[self.code])
+
+    @property
+    def is_online(self) -> bool:
+        """The socket is open and something came over it lately."""
+        return bool(self.connection_mark and self.last_seen_at and self.last_seen_at >= silence_limit())
+
+    @property
+    def address(self) -> str:
+        """One line; only for those who may know it."""
+        street = f"{self.street} {self.house_number}".strip()
+        town = f"{self.postal_code} {self.city}".strip()
+        return ", ".join(part for part in (street, town, self.region) if part)
+
+
+class ConnectorQuerySet(models.QuerySet["Connector"]):
+    def listed(self) -> ConnectorQuerySet:
+        return self.filter(is_enabled=True).select_related("tariff").order_by("connector_id")
+
+
+class Connector(models.Model):
+    """A plug or socket of a charger. Made by autodiscovery, completed by the owner."""
+
+    class Type(models.TextChoices):
+        TYPE1 = "Type1", "Type 1"
+        TYPE2 = "Type2", "Type 2"
+        CCS = "CCS", "CCS"
+        CHADEMO = "CHAdeMO", "CHAdeMO"
+        TESLA = "Tesla", "Tesla"
+        SCHUKO = "Schuko", "Schuko"
+
+    class Current(models.TextChoices):
+        AC = "AC", "AC"
+        DC = "DC", "DC"
+
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="connectors")
+    evse_id = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    connector_id = models.PositiveSmallIntegerField(_("number"))
+    type = models.CharField(_("type"), max_length=10, choices=Type.choices, blank=True)
+    current = models.CharField(_("current"), max_length=2, choices=Current.choices, default=Current.AC)
+    max_power_w = models.PositiveIntegerField(_("power (W)"), null=True, blank=True)
+    tariff = models.ForeignKey(Tariff, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("tariff"))
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    status = models.CharField(_("status"), max_length=20, blank=True)
+    error_code = models.CharField(_("error"), max_length=50, blank=True)
+    info = models.CharField(_("details"), max_length=120, blank=True)
+    status_at = models.DateTimeField(_("status since"), null=True, blank=True)
+
+    objects = ConnectorQuerySet.as_manager()
+
+    # What a receiver of public text may see of OCPP's nine statuses (OCPP 1.6 §7.7).
+    FREE_STATUSES = frozenset({"Available"})
+    BUSY_STATUSES = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Reserved"})
+
+    class Meta:
+        verbose_name = _("connector")
+        verbose_name_plural = _("connectors")
+        ordering = ("charger", "connector_id")
+        constraints = (
+            models.UniqueConstraint(fields=["charger", "connector_id"], name="connector_number_once_per_charger"),
+            models.CheckConstraint(condition=Q(connector_id__gte=1), name="connector_zero_is_the_charger"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.charger} · {self.connector_id}"
+
+    @property
+    def availability(self) -> str:
+        """`free`, `busy`, `faulty` or `offline`."""
+        if not self.charger.is_online or not self.status:
+            return "offline"
+        if self.status in self.FREE_STATUSES:
+            return "free"
+        return "busy" if self.status in self.BUSY_STATUSES else "faulty"
+
+    @property
+    def rated_power_w(self) -> int:
+        """For plausibility: what the owner says, else what no connector of its kind exceeds."""
+        return self.max_power_w or (22_000 if self.current == self.Current.AC else 350_000)

@@ -1,0 +1,230 @@
+"""Sessions: a car charges, is measured and billed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import IdTag, User
+from billing import pricing
+from chargers.models.fleet import Charger, Connector
+
+
+class SessionQuerySet(models.QuerySet["ChargingSession"]):
+    def running(self) -> SessionQuerySet:
+        return self.filter(status=ChargingSession.Status.RUNNING)
+
+    def unsettled(self) -> SessionQuerySet:
+        """Ended, and nobody has to look at them first."""
+        return self.filter(status=ChargingSession.Status.ENDED).exclude(Q(pk__in=self.for_review().values("pk")))
+
+    def for_review(self) -> SessionQuerySet:
+        return self.filter(reviewed_at=None).exclude(review_reasons=[])
+
+    def of_driver(self, user: User) -> SessionQuerySet:
+        return self.filter(user=user)
+
+    def of_owner(self, user: User) -> SessionQuerySet:
+        return self.filter(owner=user)
+
+    def visible_to(self, user: User) -> SessionQuerySet:
+        """A session belongs to its driver and to the owner of its charger; an operator sees all."""
+        return self if user.is_staff else self.filter(Q(user=user) | Q(owner=user))
+
+    def with_all(self) -> SessionQuerySet:
+        return self.select_related("charger", "connector", "user", "owner", "id_tag")
+
+
+class ChargingSession(models.Model):
+    """One charge, from the start that a charger reported to its bill. Its primary key is OCPP 1.6's transactionId.
+
+    States only move forward: running → ended → settled. A refused start stays refused. A session that ended with
+    doubtful readings has `review_reasons` and waits for `reviewed_at` before money moves.
+    """
+
+    class Status(models.TextChoices):
+        RUNNING = "running", _("charging")
+        ENDED = "ended", _("ended, not billed yet")
+        SETTLED = "settled", _("billed")
+        REFUSED = "refused", _("refused")
+
+    class ClosedBy(models.TextChoices):
+        STOP = "stop", _("the charger's stop")
+        SILENCE = "silence", _("silence of the charger")
+        NEXT_START = "next_start", _("the next start on the connector")
+        OPERATOR = "operator", _("an operator")
+
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
+    id_tag = models.ForeignKey(IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
+    id_tag_text = models.CharField(_("card as read"), max_length=64, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True,
+        verbose_name=_("driver"),
+    )  # fmt: skip
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner")
+    )
+    station_transaction_id = models.CharField(max_length=36, blank=True, editable=False)
+
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RUNNING)
+    refusal = models.CharField(_("refused because"), max_length=40, blank=True)
+    closed_by = models.CharField(_("closed by"), max_length=12, choices=ClosedBy.choices, blank=True)
+    stop_reason = models.CharField(_("stop reason"), max_length=30, blank=True)
+
+    started_at = models.DateTimeField(_("started"))
+    start_text = models.CharField(max_length=40, blank=True, editable=False)
+    start_received_at = models.DateTimeField(_("start received"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    stop_received_at = models.DateTimeField(_("stop received"), null=True, blank=True)
+    is_clock_doubtful = models.BooleanField(_("clock doubtful"), default=False)
+
+    meter_start_wh = models.BigIntegerField(_("register at start (Wh)"), null=True, blank=True)
+    meter_stop_wh = models.BigIntegerField(_("register at stop (Wh)"), null=True, blank=True)
+    energy_wh = models.BigIntegerField(_("energy (Wh)"), null=True, blank=True)
+
+    tariff = models.JSONField(_("tariff"), default=dict)
+    fee_basis_points = models.PositiveSmallIntegerField(_("fee (1/100 %)"), default=0)
+    cost = models.BigIntegerField(_("cost"), null=True, blank=True)
+    fee = models.BigIntegerField(_("platform fee"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("billed"), null=True, blank=True)
+    corrections = models.PositiveSmallIntegerField(_("corrections"), default=0)
+    warned_at = models.DateTimeField(_("driver warned"), null=True, blank=True)
+
+    review_reasons = models.JSONField(_("to be checked"), default=list, blank=True)
+    reviewed_at = models.DateTimeField(_("checked"), null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        ordering = ("-pk",)
+        indexes = (
+            models.Index(fields=["user", "-id"], name="session_by_driver"),
+            models.Index(fields=["owner", "-id"], name="session_by_owner"),
+            models.Index(fields=["charger", "-id"], name="session_by_charger"),
+            models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connector"], condition=Q(status="running"), name="session_one_running_per_connector"
+            ),
+            models.CheckConstraint(
+                condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="session_energy_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="settled")
+                | Q(cost__gte=0, fee__gte=0, fee__lte=F("cost"), energy_wh__isnull=False),
+                name="session_settled_has_its_bill",
+            ),
+            models.CheckConstraint(condition=~Q(status="refused") | Q(cost=None), name="session_refused_costs_nothing"),
+            models.CheckConstraint(
+                condition=Q(status__in=["refused"]) | Q(user__isnull=False), name="session_has_its_driver"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("session", args=[self.pk])
+
+    @property
+    def reference(self) -> str:
+        """The name of this session in the ledger and at the wallet's holds."""
+        return f"session:{self.pk}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == self.Status.RUNNING
+
+    @property
+    def is_held(self) -> bool:
+        """Its readings are doubtful and nobody has looked yet. Nothing moves."""
+        return bool(self.review_reasons) and self.reviewed_at is None
+
+    @property
+    def price(self) -> pricing.Tariff:
+        return pricing.Tariff.from_dict(self.tariff)
+
+    @property
+    def owner_share(self) -> int | None:
+        return None if self.cost is None or self.fee is None else self.cost - self.fee
+
+
+class MeterValueQuerySet(models.QuerySet["MeterValue"]):
+    def registers(self) -> MeterValueQuerySet:
+        """The samples that carry an energy register, in the order in which they came."""
+        return self.exclude(energy_wh=None).order_by("pk")
+
+
+class MeterValue(models.Model):
+    """One sample: everything that a charger measured at one moment. Append-only."""
+
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+")
+    connector_id = models.PositiveSmallIntegerField(_("connector"))
+    session = models.ForeignKey(
+        ChargingSession, on_delete=models.PROTECT, null=True, blank=True, related_name="meter_values"
+    )
+    measured_at = models.DateTimeField(_("measured"))
+    received_at = models.DateTimeField(_("received"))
+    context = models.CharField(_("context"), max_length=20, blank=True)
+    energy_wh = models.BigIntegerField(_("register (Wh)"), null=True, blank=True)
+    power_w = models.IntegerField(_("power (W)"), null=True, blank=True)
+    current_ma = models.IntegerField(_("current (mA)"), null=True, blank=True)
+    voltage_mv = models.IntegerField(_("voltage (mV)"), null=True, blank=True)
+    soc_percent = models.SmallIntegerField(_("state of charge (%)"), null=True, blank=True)
+    temperature_mc = models.IntegerField(_("temperature (1/1000 °C)"), null=True, blank=True)
+    phases = models.JSONField(_("phases"), null=True, blank=True)
+    raw = models.JSONField(_("as sent"))
+    # A 63-bit hash of what was sent: a sample that is sent again finds itself.
+    digest = models.BigIntegerField(editable=False)
+
+    objects = MeterValueQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("meter value")
+        verbose_name_plural = _("meter values")
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=["session", "digest"], name="meter_value_once_per_session"),
+            models.UniqueConstraint(
+                fields=["charger", "digest"], condition=Q(session=None), name="meter_value_once_without_session"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.measured_at:%H:%M:%S} {self.energy_wh} Wh"
+
+
+class UnmatchedStop(models.Model):
+    """A StopTransaction that names no session of its charger. Kept, so that nothing is lost."""
+
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="unmatched_stops")
+    transaction_id = models.CharField(_("transaction id as sent"), max_length=40)
+    id_tag_text = models.CharField(_("card as read"), max_length=64, blank=True)
+    meter_stop_wh = models.BigIntegerField(_("register at stop (Wh)"), null=True, blank=True)
+    stop_text = models.CharField(_("time as sent"), max_length=40, blank=True)
+    stop_reason = models.CharField(_("stop reason"), max_length=30, blank=True)
+    received_at = models.DateTimeField(_("received"))
+
+    class Meta:
+        verbose_name = _("unmatched stop")
+        verbose_name_plural = _("unmatched stops")
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["charger", "transaction_id", "id_tag_text", "meter_stop_wh", "stop_text"],
+                name="unmatched_stop_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.charger}: {self.transaction_id}"

@@ -1,0 +1,149 @@
+"""Chargers as things that people own: register, move, switch, rotate the password, delete."""
+
+import hashlib
+import hmac
+import math
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from billing import pricing
+from billing.models import Tariff
+from chargers.models import Charger, Connector
+from sharecharge.errors import Refused
+
+# No 0/O, 1/I/L: people type these into the menu of a wallbox.
+READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+BLUR_METRES = (150.0, 400.0)
+METRES_PER_DEGREE = 111_320.0
+PASSWORD_BYTES = 20  # OCPP 1.6 security whitepaper: AuthorizationKey is 16 to 20 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new charger and its password, which is shown once and not kept."""
+
+    charger: Charger
+    password: str
+
+
+def register(*, owner: User, name: str, latitude: float, longitude: float, **fields: Any) -> Registered:
+    """A charger with a random identity and a machine-made password. Refused: its owner is no owner.
+
+    `fields` may hold the address and `access`.
+    """
+    if not owner.is_owner:
+        raise Refused("not_an_owner", _("Only owners can add chargers. Become an owner first."), status=403)
+    password = make_password()
+    public_latitude, public_longitude = blur(latitude, longitude)
+    charger = Charger.objects.create(
+        owner=owner,
+        name=name,
+        identity="SC" + _random(10),
+        code=_random(8).lower(),
+        password_hmac=password_hmac(password),
+        latitude=latitude,
+        longitude=longitude,
+        public_latitude=public_latitude,
+        public_longitude=public_longitude,
+        **fields,
+    )
+    return Registered(charger, password)
+
+
+def move(charger: Charger, *, latitude: float, longitude: float) -> None:
+    """A new exact position. The public one is thrown again only then: many throws would average to the truth."""
+    if (latitude, longitude) == (charger.latitude, charger.longitude):
+        return
+    charger.latitude, charger.longitude = latitude, longitude
+    charger.public_latitude, charger.public_longitude = blur(latitude, longitude)
+    charger.save(update_fields=["latitude", "longitude", "public_latitude", "public_longitude"])
+
+
+def blur(latitude: float, longitude: float) -> tuple[float, float]:
+    """A random point 150 to 400 m away, in degrees: what everybody may see of a home."""
+    low, high = BLUR_METRES
+    metres = low + (high - low) * secrets.randbelow(10_001) / 10_000
+    angle = 2 * math.pi * secrets.randbelow(36_000) / 36_000
+    north = metres * math.cos(angle) / METRES_PER_DEGREE
+    east = metres * math.sin(angle) / (METRES_PER_DEGREE * max(0.01, math.cos(math.radians(latitude))))
+    return round(max(-90.0, min(90.0, latitude + north)), 5), round((longitude + east + 180.0) % 360.0 - 180.0, 5)
+
+
+def set_price(connector: Connector, price_per_kwh: int | None) -> None:
+    """The price in minor units; 0 is free, None takes the price away. A running session keeps its own."""
+    if price_per_kwh is not None and not 0 <= price_per_kwh <= pricing.PRICE_PER_KWH_LIMIT:
+        raise Refused("price_range", _("This price cannot be right."), status=400, field="price_per_kwh")
+    connector.tariff = (
+        None
+        if price_per_kwh is None
+        else Tariff.objects.get_or_create(owner=connector.charger.owner, price_per_kwh=price_per_kwh)[0]
+    )
+    connector.save(update_fields=["tariff"])
+
+
+def rotate_password(charger: Charger) -> str:
+    """A new password. The old one works until a connection has used the new one (R14), so nobody is locked out."""
+    password = make_password()
+    charger.next_password_hmac = password_hmac(password)
+    charger.save(update_fields=["next_password_hmac"])
+    return password
+
+
+def accept_next_password(charger: Charger) -> None:
+    """The new password was used: the old one ends."""
+    Charger.objects.filter(pk=charger.pk, next_password_hmac=charger.next_password_hmac).update(
+        password_hmac=charger.next_password_hmac, next_password_hmac=""
+    )
+
+
+def delete(charger: Charger) -> None:
+    """Soft delete: it may not connect or be found any more; its sessions and its money stay. Refused while charging."""
+    with transaction.atomic():
+        charger = Charger.objects.select_for_update().get(pk=charger.pk)
+        if charger.sessions.running().exists():
+            raise Refused("charger_busy", _("A car is charging here. Stop the session first."))
+        charger.deleted_at = charger.deleted_at or timezone.now()
+        charger.is_sharing = False
+        charger.save(update_fields=["deleted_at", "is_sharing"])
+
+
+def make_password() -> str:
+    """20 readable characters, 99 bits: short enough for the 20 bytes that an AuthorizationKey may have."""
+    return _random(PASSWORD_BYTES)
+
+
+def password_hmac(password: str | bytes) -> str:
+    """What is kept of a password, as hex. A random password needs no slow hash, and reconnects are frequent (R13)."""
+    data = password.encode() if isinstance(password, str) else password
+    return hmac.new(settings.CHARGER_PASSWORD_PEPPER.encode(), data, hashlib.sha256).hexdigest()
+
+
+def password_matches(charger: Charger, given: bytes) -> bool:
+    """Is this the charger's password or its next one? In constant time.
+
+    Stations send the AuthorizationKey as its bytes or as their hex text in either case (OCPP-J 1.6 §6.2, gateway.md 1).
+    """
+    candidates = [given]
+    try:
+        candidates.append(bytes.fromhex(given.decode("ascii")))
+    except ValueError:
+        candidates.append(given)
+    matches = False
+    for candidate in candidates:
+        digest = password_hmac(candidate)
+        matches |= hmac.compare_digest(digest, charger.password_hmac)
+        if charger.next_password_hmac and hmac.compare_digest(digest, charger.next_password_hmac):
+            accept_next_password(charger)
+            matches = True
+    return matches
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(READABLE) for _i in range(length))

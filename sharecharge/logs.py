@@ -1,0 +1,26 @@
+"""One line per event: time, level, logger, request or connection id, charger, message. Text from outside is escaped."""
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+class LineFormatter(logging.Formatter):
+    """Formats a record as one line, whatever its text contains.
+
+    The gateway gives `extra={"connection": …, "charger": …}`; inside a web request the request's id is used.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        origin = getattr(record, "connection", None) or request_id.get()
+        charger = getattr(record, "charger", "-")
+        text = record.getMessage().translate(CONTROL_CHARACTERS)
+        line = f"{moment} {record.levelname} {record.name} id={origin} charger={charger} {text}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line

@@ -1,0 +1,348 @@
+"""Django settings. Every environment variable is read exactly once, here, and is described in `.env.example`.
+
+A value that cannot be used stops the start with one sentence that names the variable.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# ------------------------------------------------------------------------------------------------ environment
+
+REQUIRED = object()
+env = environ.Env()
+env_file = env.str("ENV_FILE", default=str(BASE_DIR / ".env"))
+if env_file and Path(env_file).is_file():
+    environ.Env.read_env(env_file)
+
+
+def read(name: str, cast: Callable[[str], Any], default: Any = REQUIRED, hint: str = "") -> Any:
+    """The value of one environment variable, or the start stops with a sentence that names it."""
+    text = env.ENVIRON.get(name, "").strip()
+    if not text:
+        if default is REQUIRED:
+            raise ImproperlyConfigured(f"{name} is not set. {hint}".strip())
+        return default
+    try:
+        return cast(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={text!r} cannot be used: {error}. {hint}".strip()) from None
+
+
+def boolean(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("write true or false")
+
+
+def number(low: float, high: float, kind: type = int) -> Callable[[str], Any]:
+    def cast(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ArithmeticError:
+            raise ValueError("this is no number") from None
+        if not low <= value <= high:
+            raise ValueError(f"it must lie between {low} and {high}")
+        return value
+
+    return cast
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def cast(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"choose one of {', '.join(choices)}")
+        return text
+
+    return cast
+
+
+def items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    def cast(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(f"it must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        return text.rstrip("/")
+
+    return cast
+
+
+def zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("it is not the name of a time zone such as Europe/Prague")
+    return ZoneInfo(text).key
+
+
+def percent_in_basis_points(text: str) -> int:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        value = Decimal(text) * 100
+    except InvalidOperation:
+        raise ValueError("this is no number") from None
+    if value != value.to_integral_value() or not 0 <= value <= 10_000:
+        raise ValueError("it must lie between 0 and 100, with at most two decimals")
+    return int(value)
+
+
+def secret(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("it must have at least 32 characters")
+    return text
+
+
+def database(text: str) -> dict[str, Any]:
+    try:
+        config = environ.Env.db_url_config(text)
+    except (environ.ImproperlyConfigured, KeyError) as error:
+        raise ValueError(str(error)) from None
+    engine = config.get("ENGINE", "")
+    if engine not in {"django.db.backends.sqlite3", "django.db.backends.postgresql"}:
+        raise ValueError("it must begin with sqlite:/// or postgres://")
+    return config
+
+
+# ----------------------------------------------------------------------------------------------- core
+
+DEBUG = read("DEBUG", boolean, default=False)
+SECRET_KEY = read("SECRET_KEY", secret, hint="`./run serve` writes one into .env by itself.")
+SITE_URL = read("SITE_URL", url("http", "https"), default="http://127.0.0.1:8000")
+SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", items, default=["127.0.0.1", "localhost", "[::1]", SITE_HOST])
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+# Where wallboxes connect, without the identity. They may use another host or port than people do.
+CHARGER_URL = read("CHARGER_URL", url("ws", "wss"), default="ws" + SITE_URL.removeprefix("http") + "/ocpp")
+CHARGER_PASSWORD_PEPPER = read(
+    "CHARGER_PASSWORD_PEPPER", secret, hint="Changing it makes every charger's password invalid."
+)
+# Proxies in front of us whose X-Forwarded-For and X-Forwarded-Proto are believed. 0: nobody's.
+TRUST_PROXY = read("TRUST_PROXY", boolean, default=False)
+
+ROOT_URLCONF = "sharecharge.urls"
+ASGI_APPLICATION = "sharecharge.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+INSTALLED_APPS = [
+    "sharecharge",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "rest_framework",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "accounts",
+    "billing",
+    "chargers",
+    "ocpp_gateway",
+]
+
+MIDDLEWARE = [
+    "sharecharge.middleware.request_log",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "sharecharge.middleware.refusals",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["sharecharge.templatetags.units"],
+        },
+    }
+]
+
+# ----------------------------------------------------------------------------------------------- database
+
+DATABASE_URL = read("DATABASE_URL", database, default=database(f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"))
+DATABASES = {"default": {**DATABASE_URL, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        # Without these most concurrent writes fail with "database is locked".
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL, not NORMAL: what a charger was told is kept must survive a power cut (docs/architecture.md).
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+    }
+    # Worker threads have connections of their own, so the tests need a file, not a database in memory.
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "var" / "test.sqlite3")}
+    (BASE_DIR / "var").mkdir(exist_ok=True)
+else:
+    DATABASES["default"]["OPTIONS"] = {
+        "options": "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+    }
+
+# ----------------------------------------------------------------------------------------------- redis
+
+REDIS_URL = read("REDIS_URL", url("redis", "rediss", "unix"), default="")
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            # A socket timeout would end every idle consumer: they wait in BZPOPMIN.
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
+        }
+    }
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# ----------------------------------------------------------------------------------------------- money
+
+# The supported currencies have two decimals; every amount is an integer of hundredths (haléř, cent).
+CURRENCY = read("CURRENCY", one_of("CZK", "EUR", "PLN", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "RON"), default="CZK")
+PLATFORM_FEE_BASIS_POINTS = read("PLATFORM_FEE_PERCENT", percent_in_basis_points, default=1000)
+# A priced session starts only with this much free money, and reserves up to SESSION_HOLD at a time.
+MINIMUM_START_BALANCE = read("MINIMUM_START_BALANCE", number(0, 1_000_000), default=50) * 100
+SESSION_HOLD = read("SESSION_HOLD", number(1, 1_000_000), default=300) * 100
+TOP_UP_LIMIT = read("TOP_UP_LIMIT", number(1, 1_000_000), default=20_000) * 100
+PAYMENT_PROVIDER = read("PAYMENT_PROVIDER", one_of("none", "fake"), default="fake" if DEBUG else "none")
+
+# ----------------------------------------------------------------------------------------------- chargers
+
+HEARTBEAT_INTERVAL_SECONDS = read("HEARTBEAT_INTERVAL_SECONDS", number(10, 86_400), default=300)
+SESSION_SILENCE_HOURS = read("SESSION_SILENCE_HOURS", number(0.1, 240, float), default=12)
+SWEEP_INTERVAL_SECONDS = read("SWEEP_INTERVAL_SECONDS", number(0.2, 3600, float), default=10)
+CALL_TIMEOUT_SECONDS = read("CALL_TIMEOUT_SECONDS", number(0.1, 600, float), default=30)
+REMOTE_START_TIMEOUT_SECONDS = read("REMOTE_START_TIMEOUT_SECONDS", number(5, 600), default=60)
+MESSAGE_LOG_DAYS = read("MESSAGE_LOG_DAYS", number(1, 3650), default=30)
+GATEWAY_WORKERS = read("GATEWAY_WORKERS", number(1, 64), default=8)
+
+# ----------------------------------------------------------------------------------------------- people
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "map"
+LOGOUT_REDIRECT_URL = "map"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_LOGOUT_REDIRECT_URL = "map"
+ACCOUNT_SESSION_REMEMBER = True
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <noreply@{SITE_HOST}>")
+
+# ----------------------------------------------------------------------------------------------- language and time
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("cs", _("Czech"))]
+LOCALE_PATHS = [BASE_DIR / "sharecharge" / "locale"]
+USE_I18N = True
+USE_TZ = True  # UTC is stored; TIME_ZONE is what people see.
+TIME_ZONE = read("TIME_ZONE", zone, default="Europe/Prague")
+
+# ----------------------------------------------------------------------------------------------- static files and map
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+MAP_TILE_URL = read("MAP_TILE_URL", url("http", "https"), default="https://tile.openstreetmap.org/{z}/{x}/{y}.png")
+MAP_TILE_ATTRIBUTION = read("MAP_TILE_ATTRIBUTION", str, default="© OpenStreetMap contributors")
+
+# ----------------------------------------------------------------------------------------------- web security
+
+HTTPS = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+# The default would strip the Referer that the tile server's policy asks for.
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+X_FRAME_OPTIONS = "DENY"
+_tiles = urlsplit(MAP_TILE_URL)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", f"{_tiles.scheme}://{_tiles.netloc.replace('{s}', '*')}"],
+        "style-src": ["'self'"],
+        "script-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+# ----------------------------------------------------------------------------------------------- logging
+
+LOG_LEVEL = read("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "sharecharge.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        **{app: {"level": LOG_LEVEL} for app in ("sharecharge", "accounts", "billing", "chargers", "ocpp_gateway")},
+        # Daphne would print frames' arrival at DEBUG and "listening" twice.
+        "daphne": {"level": "WARNING"},
+    },
+}
