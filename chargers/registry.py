@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import pricing
 from billing.models import Tariff
+from chargers import live
 from chargers.models import Charger, Connector
 from sharecharge.errors import Refused
 
@@ -76,6 +77,43 @@ def blur(latitude: float, longitude: float) -> tuple[float, float]:
     return round(max(-90.0, min(90.0, latitude + north)), 5), round((longitude + east + 180.0) % 360.0 - 180.0, 5)
 
 
+def describe(charger: Charger, *, latitude: float, longitude: float, **fields: str) -> None:
+    """What its owner says of it: position, and any of name, street, house_number, city, postal_code, region."""
+    for name, value in fields.items():
+        setattr(charger, name, value)
+    with transaction.atomic():
+        charger.save(update_fields=list(fields))
+        move(charger, latitude=latitude, longitude=longitude)
+        live.publish_charger(charger)
+
+
+def set_sharing(charger: Charger, *, sharing: bool) -> None:
+    """The owner's big switch. It never cuts the connection or a running session."""
+    charger.is_sharing = sharing
+    with transaction.atomic():
+        charger.save(update_fields=["is_sharing"])
+        live.publish_charger(charger)
+
+
+def set_access(charger: Charger, access: Charger.Access) -> None:
+    """Who may use it."""
+    with transaction.atomic():
+        live.publish_charger(charger)  # to those who see it now, and below to those who see it then
+        charger.access = access
+        charger.save(update_fields=["access"])
+        live.publish_charger(charger)
+
+
+def complete(connector: Connector, *, price_per_kwh: int | None, **fields: Any) -> None:
+    """What its owner says of a plug: the price, and any of type, current, max_power_w, is_enabled."""
+    with transaction.atomic():
+        for name, value in fields.items():
+            setattr(connector, name, value)
+        connector.save(update_fields=list(fields))
+        set_price(connector, price_per_kwh)
+        live.publish_charger(connector.charger)
+
+
 def set_price(connector: Connector, price_per_kwh: int | None) -> None:
     """The price in minor units; 0 is free, None takes the price away. A running session keeps its own."""
     if price_per_kwh is not None and not 0 <= price_per_kwh <= pricing.PRICE_PER_KWH_LIMIT:
@@ -112,6 +150,7 @@ def delete(charger: Charger) -> None:
         charger.deleted_at = charger.deleted_at or timezone.now()
         charger.is_sharing = False
         charger.save(update_fields=["deleted_at", "is_sharing"])
+        live.publish_charger(charger)
 
 
 def make_password() -> str:
