@@ -101,15 +101,11 @@ def _check_card(tag: IdTag) -> Reason | None:
         return Reason.CARD_DELETED
     if not tag.user.is_active:
         return Reason.USER_INACTIVE
-    if not tag.is_enabled:
+    # A card is as good as its group (parentIdTag): one switch stops a whole family or company.
+    group = [tag] if tag.parent is None else [tag, tag.parent]
+    if not all(member.is_enabled for member in group):
         return Reason.CARD_DISABLED
-    if tag.is_expired:
-        return Reason.CARD_EXPIRED
-    if tag.parent is not None and (tag.parent.deleted_at is not None or not tag.parent.is_enabled):
-        return Reason.CARD_DISABLED
-    if tag.parent is not None and tag.parent.is_expired:
-        return Reason.CARD_EXPIRED
-    return None
+    return Reason.CARD_EXPIRED if any(member.is_expired for member in group) else None
 
 
 def _check_place(charger: Charger, user: User) -> Reason | None:

@@ -1,0 +1,228 @@
+"""What people ask of a charger. A Command row is the truth; waking the socket that holds the charger is a courtesy.
+
+Nobody waits for a charger. R11: a remote start is sent at most once and expires; a remote stop, configuration and
+charging profiles are sent again after a lost connection until they are answered or expire.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts import id_tags
+from accounts.models import User
+from chargers import authorization, live, vendors
+from chargers.models import Charger, ChargingSession, Command, Connector
+from sharecharge.errors import Refused
+
+Action = Command.Action
+
+LIFETIMES = {Action.REMOTE_STOP: timedelta(days=1)}
+DEFAULT_LIFETIME = timedelta(minutes=10)
+# How long an accepted remote start may take to become a session (the driver walks to the car, a history is replayed).
+START_WINDOW = timedelta(minutes=15)
+
+
+# ------------------------------------------------------------------------------------------------ asking
+
+
+def request(
+    charger: Charger,
+    action: Action,
+    *,
+    payload: dict[str, Any] | None = None,
+    by: User | None = None,
+    connector: Connector | None = None,
+    session: ChargingSession | None = None,
+    lifetime: timedelta | None = None,
+) -> Command:
+    """Puts a command on the charger's list. Who may ask is decided by the callers."""
+    command = Command.objects.create(
+        charger=charger,
+        connector=connector,
+        session=session,
+        action=action,
+        payload=payload or {},
+        requested_by=by,
+        expires_at=timezone.now() + (lifetime or LIFETIMES.get(action, DEFAULT_LIFETIME)),
+    )
+    live.publish_commands(charger.pk)
+    _publish(command)
+    return command
+
+
+def request_remote_start(charger: Charger, connector: Connector, *, user: User) -> Command:
+    """Asks the charger to start for `user`. Tapping twice gives the same command.
+
+    Refused: the charger is offline, the connector is taken or out of order, or the user may not charge here.
+    """
+    if connector.charger_id != charger.pk:
+        raise Refused("no_connector", authorization.SENTENCES[authorization.Reason.NO_CONNECTOR], status=404)
+    tag = id_tags.virtual_tag(user)
+    authorization.check_start(charger, tag.uid, connector).require()
+    if not charger.is_online:
+        raise Refused("charger_offline", _("This charger is offline. Try another one, or later."))
+    with transaction.atomic():
+        Charger.objects.select_for_update().get(pk=charger.pk)
+        if connector.sessions.running().exists():
+            raise Refused("connector_busy", _("A car is already charging here."))
+        if connector.status in {"Unavailable", "Faulted", "Reserved"}:
+            raise Refused("connector_unavailable", _("This connector is out of order or reserved at the moment."))
+        now = timezone.now()
+        pending = connector.commands.filter(action=Action.REMOTE_START, session=None, expires_at__gt=now).exclude(
+            session__isnull=False
+        )
+        for command in pending:
+            if command.status not in {"waiting", "sent", "accepted"}:
+                continue
+            if command.requested_by_id == user.pk:
+                return command
+            raise Refused("connector_busy", _("Somebody else is just starting here."))
+        return request(
+            charger,
+            Action.REMOTE_START,
+            payload={"id_tag": tag.uid, "connector_id": connector.connector_id},
+            by=user,
+            connector=connector,
+            lifetime=timedelta(seconds=settings.REMOTE_START_TIMEOUT_SECONDS),
+        )
+
+
+def request_remote_stop(session: ChargingSession, *, user: User | None) -> Command:
+    """Asks the charger to end a session. `user` None: the platform itself (money used up). Asked twice: one command."""
+    if user is not None and not (user.is_staff or user.pk in (session.user_id, session.owner_id)):
+        raise Refused("not_yours", _("This session belongs to somebody else."), status=404)
+    with transaction.atomic():
+        session = ChargingSession.objects.select_for_update().select_related("charger").get(pk=session.pk)
+        if not session.is_running:
+            raise Refused("session_over", _("This session has already ended."))
+        pending = session.commands.open().filter(action=Action.REMOTE_STOP, expires_at__gt=timezone.now()).first()
+        return pending or request(
+            session.charger,
+            Action.REMOTE_STOP,
+            payload={"transaction_id": session.pk},
+            by=user,
+            connector=session.connector,
+            session=session,
+        )
+
+
+def after_boot(charger: Charger) -> None:
+    """What we ask of a charger that has just booted: little, and only if it is wanted (gateway.md 3)."""
+    if not charger.is_configured_after_boot:
+        return
+    if not charger.commands.open().filter(action=Action.GET_CONFIGURATION).exists():
+        request(charger, Action.GET_CONFIGURATION)
+    _limit_current(charger, None)
+
+
+def after_start(session: ChargingSession) -> None:
+    """Links the remote start that led to this session, and sends the limit that some wallboxes wait for."""
+    if session.connector is None:
+        return
+    begun = session.connector.commands.filter(
+        action=Action.REMOTE_START,
+        requested_by=session.user,
+        session=None,
+        payload__id_tag=session.id_tag_text,
+        created_at__gt=timezone.now() - START_WINDOW,
+    ).first()
+    if begun:
+        begun.session = session
+        begun.save(update_fields=["session"])
+        _publish(begun)
+    if session.charger.is_configured_after_boot:
+        _limit_current(session.charger, session)
+
+
+def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
+    connector = session.connector if session else charger.connectors.order_by("connector_id").first()
+    limit_a = vendors.current_limit_a(charger, connector)
+    if limit_a is not None:
+        request(charger, Action.SET_CHARGING_PROFILE, payload={"limit_a": limit_a, "phases": 3}, session=session)
+
+
+# ------------------------------------------------------------------------------------------------ carrying out
+
+
+def claim_next(charger_id: int) -> Command | None:
+    """The oldest command that waits for this charger, marked as sent before it is: at most once means this order."""
+    with transaction.atomic():
+        now = timezone.now()
+        waiting = Command.objects.select_for_update(skip_locked=True).filter(charger_id=charger_id)
+        command = waiting.waiting(now).first()
+        if command is None:
+            return None
+        command.sent_at = now
+        command.message_id = uuid.uuid4().hex
+        command.save(update_fields=["sent_at", "message_id"])
+        _publish(command)
+        return command
+
+
+def finish(command_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+    """The charger answered, or it is certain that it will not. The first word stays."""
+    with transaction.atomic():
+        command = Command.objects.select_for_update().get(pk=command_id)
+        if command.answered_at is not None:
+            return
+        command.answered_at = timezone.now()
+        command.result = result
+        command.error = error[:200]
+        command.save(update_fields=["answered_at", "result", "error"])
+        if result is not None and command.action == Action.GET_CONFIGURATION:
+            _keep_configuration(command.charger_id, result)
+        _publish(command)
+
+
+def connection_lost(charger_id: int) -> None:
+    """The socket closed under what was sent: what may be repeated waits again, of the rest nobody knows the end."""
+    sent = Command.objects.open().filter(charger_id=charger_id).exclude(sent_at=None)
+    for command in sent:
+        if command.action in Command.REPEATABLE:
+            Command.objects.filter(pk=command.pk).update(sent_at=None)
+        else:
+            finish(command.pk, error="connection_lost")
+
+
+def timed_out(command: Command) -> None:
+    """No answer within the time: a remote stop is tried until it expires, the rest ends here."""
+    if command.action == Action.REMOTE_STOP:
+        Command.objects.filter(pk=command.pk, answered_at=None).update(sent_at=None)
+    else:
+        finish(command.pk, error="no_answer")
+
+
+def expire(now: datetime) -> int:
+    """Ends what nobody will send or answer any more. Returns how many."""
+    due = list(Command.objects.open().filter(expires_at__lte=now).values_list("pk", "sent_at")[:1000])
+    for key, sent_at in due:
+        if sent_at is None:
+            finish(key, error="expired")
+        elif sent_at < now - timedelta(seconds=2 * settings.CALL_TIMEOUT_SECONDS):
+            finish(key, error="no_answer")
+    return len(due)
+
+
+def chargers_waiting(charger_ids: list[int]) -> list[int]:
+    """Which of these chargers have a command to be sent. For gateways, in case a wake-up call was lost."""
+    waiting = Command.objects.waiting(timezone.now()).filter(charger_id__in=charger_ids)
+    return list(waiting.values_list("charger_id", flat=True).distinct())
+
+
+def _keep_configuration(charger_id: int, result: dict[str, Any]) -> None:
+    keys = result.get("configurationKey") or []
+    configuration = {
+        str(item.get("key"))[:50]: {"value": item.get("value"), "readonly": bool(item.get("readonly"))}
+        for item in keys
+        if isinstance(item, dict)
+    }
+    Charger.objects.filter(pk=charger_id).update(configuration=configuration)
+
+
+def _publish(command: Command) -> None:
+    live.publish_command(command.pk, user_id=command.requested_by_id, charger_id=command.charger_id)

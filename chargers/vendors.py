@@ -1,0 +1,20 @@
+"""What single makes of wallbox need beyond the protocol. Each entry names the wallbox and the reason."""
+
+from chargers.models import Charger, Connector
+
+VOLTS = 230
+PHASES = 3
+SMALLEST_A = 6  # IEC 61851: a car is offered 6 A or nothing
+DEFAULT_LIMIT_A = 16
+
+# Solax X3-HAC: closes its contactor only after a charging profile in amperes (seen by the thesis's author).
+NEEDS_CURRENT_LIMIT = ("solax",)
+
+
+def current_limit_a(charger: Charger, connector: Connector | None) -> int | None:
+    """The limit per phase (A) that this charger must be sent before it charges; None if it needs none."""
+    if not charger.vendor.lower().startswith(NEEDS_CURRENT_LIMIT):
+        return None
+    if connector is None or connector.max_power_w is None:
+        return DEFAULT_LIMIT_A
+    return max(SMALLEST_A, round(connector.max_power_w / PHASES / VOLTS))
