@@ -1,0 +1,63 @@
+"""Pages about a person: cards, and becoming an owner."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import id_tags, people
+from accounts.forms import CardForm
+from accounts.models import IdTag
+from sharecharge.errors import Refused
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def cards(request: HttpRequest) -> HttpResponse:
+    form = CardForm(request.POST or None)
+    if form.is_valid():
+        try:
+            card = id_tags.issue(user=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(refusal.field, str(refusal))
+        else:
+            messages.success(request, _("The card %(card)s can be used now.") % {"card": card})
+            return redirect("cards")
+    context = {"form": form, "cards": IdTag.objects.cards_of(request.user)}
+    return render(request, "accounts/cards.html", context, status=400 if form.is_bound else 200)
+
+
+@login_required
+@require_POST
+def card_switch(request: HttpRequest, pk: int) -> HttpResponse:
+    card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
+    id_tags.set_enabled(card, enabled=request.POST.get("enabled") == "true")
+    if card.is_enabled:
+        messages.success(request, _("The card %(card)s is switched on.") % {"card": card})
+    else:
+        messages.success(request, _("The card %(card)s is switched off.") % {"card": card})
+    return redirect("cards")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def card_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks first; a deleted card comes back only by adding it again."""
+    card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
+    if request.method != "POST":
+        return render(request, "accounts/card_delete.html", {"card": card})
+    id_tags.delete(card)
+    messages.success(request, _("The card %(card)s was deleted.") % {"card": card})
+    return redirect("cards")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def become_owner(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, "accounts/become_owner.html")
+    people.become_owner(request.user)
+    messages.success(request, _("Welcome among the owners. Add your first charger."))
+    return redirect("charger_add")

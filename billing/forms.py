@@ -1,0 +1,81 @@
+"""The one form field through which amounts come in."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils import formats
+from django.utils.translation import gettext_lazy as _
+
+from billing import units
+
+SPACES = re.compile(r"\s")
+NUMBER = re.compile(r"\d{1,12}([.,]\d+)?")
+
+
+class ScaledField(forms.CharField):
+    """A decimal number as a person writes it ("5,50" or "5.50") that is kept as an integer of 10^-places.
+
+    Not Django's DecimalField: it takes "1,000" for a thousand or for one, depending on the language.
+    """
+
+    places = 2
+
+    def __init__(self, *, places: int = 2, low: int = 0, high: int | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
+        super().__init__(**kwargs)
+        self.places, self.low, self.high = places, low, high
+
+    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+        text = SPACES.sub("", super().clean(value) or "")
+        if not text:
+            return None
+        if not NUMBER.fullmatch(text):
+            raise forms.ValidationError(_("Write a number such as 12.50."), code="invalid")
+        scaled = Decimal(text.replace(",", ".")).scaleb(self.places)
+        if scaled != scaled.to_integral_value():
+            raise forms.ValidationError(
+                _("At most %(places)s decimals are possible."), code="decimals", params={"places": self.places}
+            )
+        self._check_range(int(scaled))
+        return int(scaled)
+
+    def _check_range(self, value: int) -> None:
+        if value < self.low:
+            raise forms.ValidationError(
+                _("The least is %(low)s."), code="low", params={"low": self.prepare_value(self.low)}
+            )
+        if self.high is not None and value > self.high:
+            raise forms.ValidationError(
+                _("The most is %(high)s."), code="high", params={"high": self.prepare_value(self.high)}
+            )
+
+    def prepare_value(self, value: Any) -> Any:
+        """An integer from the database becomes text; what was typed is shown again as it was."""
+        if not isinstance(value, int):
+            return value
+        number = Decimal(value).scaleb(-self.places)
+        if number == number.to_integral_value():
+            return str(int(number))
+        return formats.number_format(number.normalize() if self.places > 2 else number, use_l10n=True)
+
+
+class MoneyField(ScaledField):
+    """Minor units."""
+
+
+class TopUpForm(forms.Form):
+    amount = MoneyField(label=_("Amount"), low=100)
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["amount"]
+        assert isinstance(field, MoneyField)
+        field.high = settings.TOP_UP_LIMIT
+        field.help_text = _("In %(currency)s, at most %(limit)s.") % {
+            "currency": units.symbol(),
+            "limit": units.money(settings.TOP_UP_LIMIT),
+        }

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from billing import views
+
+urlpatterns = [
+    path("wallet/", views.wallet, name="wallet"),
+    path("wallet/top-up/", views.top_up, name="top_up"),
+    path("wallet/top-ups/<int:pk>/pay/", views.fake_payment, name="fake_payment"),
+]

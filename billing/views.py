@@ -1,0 +1,78 @@
+"""The wallet, and how money comes in."""
+
+import secrets
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from billing import providers, units, wallets
+from billing.forms import TopUpForm
+from billing.models import Entry, Hold, TopUp
+from sharecharge.errors import Refused
+
+PAGE_SIZE = 30
+
+
+def wallet_page(request: HttpRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
+    entries = Paginator(Entry.objects.statement_of(request.user), PAGE_SIZE)
+    context = {
+        "form": form,
+        "wallet": wallets.wallet_of(request.user),
+        "entries": entries.get_page(request.GET.get("page")),
+        "holds": Hold.objects.active().filter(account__user=request.user),
+        "top_ups": TopUp.objects.filter(user=request.user, status=TopUp.Status.PENDING)[:5],
+        "can_pay": settings.PAYMENT_PROVIDER in providers.PROVIDERS,
+    }
+    return render(request, "billing/wallet.html", context, status=status)
+
+
+@login_required
+@require_safe
+def wallet(request: HttpRequest) -> HttpResponse:
+    # The key makes a second click on the same form the same top-up.
+    return wallet_page(request, TopUpForm(initial={"key": secrets.token_urlsafe(24)}))
+
+
+@login_required
+@require_POST
+def top_up(request: HttpRequest) -> HttpResponse:
+    form = TopUpForm(request.POST)
+    if not form.is_valid():
+        return wallet_page(request, form, status=400)
+    provider = providers.current()
+    try:
+        requested = wallets.request_top_up(
+            request.user,
+            amount=form.cleaned_data["amount"],
+            idempotency_key=form.cleaned_data["key"],
+            provider=provider,
+        )
+    except Refused as refusal:
+        form.add_error(refusal.field, str(refusal))
+        return wallet_page(request, form, status=refusal.status)
+    return redirect(provider.start(requested))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def fake_payment(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page of the fake provider: it exists only where that provider is the one in use."""
+    if providers.FakeProvider.name != settings.PAYMENT_PROVIDER:
+        raise Refused("payments_off", _("This page is for test payments, which are off here."), status=404)
+    payment = get_object_or_404(TopUp, pk=pk, user=request.user, provider=providers.FakeProvider.name)
+    if request.method != "POST":
+        return render(request, "billing/fake_payment.html", {"top_up": payment})
+    payment = wallets.finish_top_up(
+        payment, paid=request.POST.get("answer") == "pay", provider_reference=f"fake-{payment.pk}"
+    )
+    if payment.status == TopUp.Status.PAID:
+        messages.success(request, _("%(amount)s was added to your wallet.") % {"amount": units.money(payment.amount)})
+    else:
+        messages.warning(request, _("The payment was cancelled. Nothing was added."))
+    return redirect("wallet")

@@ -1,0 +1,266 @@
+"""Browser sockets. Each joins its groups after a permission check, sends a snapshot, and sends a fresh one whenever an
+event says "look again". They write nothing.
+
+Close codes: 4401 log in first, 4404 there is no such thing (or it is somebody else's).
+"""
+
+import asyncio
+import contextlib
+import logging
+from http.cookies import SimpleCookie
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils import translation
+
+from accounts.models import User
+from chargers import live, shapes, visibility
+from chargers.models import Charger, ChargingSession, Command
+
+logger = logging.getLogger(__name__)
+
+LOG_IN = 4401
+NOT_FOUND = 4404
+TRY_AGAIN = 1011
+# Events that arrive within this time make one snapshot.
+GATHER_SECONDS = 0.15
+
+Event = dict[str, Any]
+
+
+class Closed(Exception):
+    """Nothing (more) to be seen here; the code goes to the browser, which then does not try again."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+def language_of(scope: dict[str, Any]) -> str:
+    """The page says `?lang=cs`; else the cookie of the language switch; else the first language."""
+    asked = parameter(scope, "lang")
+    headers = dict(scope.get("headers", []))
+    cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(settings.LANGUAGE_COOKIE_NAME)
+    for candidate in (asked, cookie.value if cookie else ""):
+        with contextlib.suppress(LookupError):
+            return translation.get_supported_language_variant(candidate)
+    return settings.LANGUAGE_CODE
+
+
+def parameter(scope: dict[str, Any], name: str) -> str:
+    query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
+    return query.get(name, [""])[0]
+
+
+class Watcher(AsyncJsonWebsocketConsumer):
+    """One thing that is watched. Subclasses say which groups tell of it, and what it looks like.
+
+    `admit` and `look` run in a database thread, in the language of the page, and raise Closed.
+    """
+
+    groups: ClassVar[list[str]] = []
+    user: User | None = None
+    language: str = settings.LANGUAGE_CODE
+
+    async def connect(self) -> None:
+        self.language = language_of(self.scope)
+        self.pending: list[Event] = []
+        self.gathering: asyncio.Task[None] | None = None
+        self.joined: list[str] = []
+        await self.accept()
+        try:
+            # First the groups, then the snapshot: what happens in between is seen twice, not missed.
+            for group in await self.ask(self.admit):
+                await self.channel_layer.group_add(group, self.channel_name)
+                self.joined.append(group)
+            await self.tell([])
+        except Closed as closed:
+            await self.close(closed.code)
+
+    async def disconnect(self, code: int) -> None:
+        if self.gathering:
+            self.gathering.cancel()
+        for group in self.joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def ask(self, question: Any, *arguments: Any) -> Any:
+        return await database_sync_to_async(self._ask)(question, *arguments)
+
+    def _ask(self, question: Any, *arguments: Any) -> Any:
+        """People may be switched off while they watch, so the person is read again every time."""
+        key = getattr(self.scope.get("user"), "pk", None)
+        self.user = User.objects.filter(pk=key, is_active=True).first() if key else None
+        with translation.override(self.language):
+            return question(*arguments)
+
+    def person(self) -> User:
+        if self.user is None:
+            raise Closed(LOG_IN)
+        return self.user
+
+    def admit(self) -> list[str]:
+        """The groups to join. Closed when this visitor may not look."""
+        raise NotImplementedError
+
+    def look(self) -> shapes.Shape:
+        """What it looks like now. Closed when this visitor may not look any more."""
+        raise NotImplementedError
+
+    def concerns(self, event: Event) -> bool:
+        """Is this event about what is watched here? Groups of people carry more than one thing."""
+        return True
+
+    async def tell(self, events: list[Event]) -> None:
+        await self.send_json({"type": "snapshot", "data": await self.ask(self.look)})
+
+    async def look_again(self, event: Event) -> None:
+        if not self.concerns(event):
+            return
+        self.pending.append(event)
+        if self.gathering is None or self.gathering.done():
+            self.gathering = asyncio.create_task(self.gather())
+
+    async def gather(self) -> None:
+        while self.pending:
+            await asyncio.sleep(GATHER_SECONDS)
+            events, self.pending = self.pending, []
+            try:
+                await self.tell(events)
+            except Closed as closed:
+                await self.close(closed.code)
+                return
+            except (DatabaseError, OSError):
+                logger.exception("a page cannot be kept fresh: it shall connect again")
+                await self.close(TRY_AGAIN)
+                return
+
+    # The types of live.py; every one of them means "look again".
+    charger_changed = attempt_made = session_changed = command_changed = look_again
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Browsers only listen."""
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        try:
+            return await super().decode_json(text_data)
+        except ValueError:
+            return None
+
+
+class MapConsumer(Watcher):
+    """The public map: all pins of `?box=south,west,north,east`, then each pin that changes."""
+
+    def admit(self) -> list[str]:
+        return [live.MAP_GROUP]
+
+    def look(self) -> shapes.Shape:
+        chargers = Charger.objects.visible_to(self.user)
+        with contextlib.suppress(ValueError):
+            chargers = chargers.in_box(*shapes.parse_box(parameter(self.scope, "box")))
+        return {"chargers": shapes.pins(chargers, limit=shapes.BOX_LIMIT)}
+
+    async def tell(self, events: list[Event]) -> None:
+        if not events:
+            await super().tell(events)
+            return
+        for change in await self.ask(self.changes, {event["charger"] for event in events}):
+            await self.send_json(change)
+
+    def changes(self, keys: set[int]) -> list[shapes.Shape]:
+        visible = shapes.with_connectors(Charger.objects.visible_to(self.user).filter(pk__in=keys))
+        pins = [{"type": "pin", "data": shapes.pin(charger)} for charger in visible]
+        seen = {pin["data"]["code"] for pin in pins}
+        codes = Charger.objects.filter(pk__in=keys).values_list("code", flat=True)
+        return pins + [{"type": "gone", "data": {"code": code}} for code in codes if code not in seen]
+
+
+class PlaceConsumer(Watcher):
+    """A charger's public page."""
+
+    key = 0
+
+    def admit(self) -> list[str]:
+        charger = self.charger()
+        self.key = charger.pk
+        # Changes of a charger that is not for everybody are told in its own group only.
+        public = charger.access == Charger.Access.PUBLIC
+        return [live.MAP_GROUP] if public else [live.charger_group(charger.pk)]
+
+    def charger(self) -> Charger:
+        code = self.scope["url_route"]["kwargs"]["code"].lower()
+        charger = shapes.with_connectors(Charger.objects.live()).filter(code=code).first()
+        if charger is None or not visibility.may_open(charger, self.user):
+            raise Closed(NOT_FOUND)
+        return charger
+
+    def look(self) -> shapes.Shape:
+        return shapes.place(self.charger())
+
+    def concerns(self, event: Event) -> bool:
+        return event.get("charger") == self.key
+
+
+class ChargerConsumer(Watcher):
+    """The owner's page of a charger."""
+
+    def charger(self) -> Charger:
+        user = self.person()
+        chargers = Charger.objects.live() if user.is_staff else Charger.objects.owned_by(user)
+        charger = chargers.filter(pk=self.scope["url_route"]["kwargs"]["pk"]).first()
+        if charger is None:
+            raise Closed(NOT_FOUND)
+        return charger
+
+    def admit(self) -> list[str]:
+        return [live.charger_group(self.charger().pk)]
+
+    def look(self) -> shapes.Shape:
+        return shapes.owned_charger(self.charger())
+
+
+class SessionConsumer(Watcher):
+    """A session's page: its readings, its end, and the stop that somebody asked for."""
+
+    def session(self) -> ChargingSession:
+        visible = ChargingSession.objects.with_all().visible_to(self.person())
+        session = visible.filter(pk=self.scope["url_route"]["kwargs"]["pk"]).first()
+        if session is None:
+            raise Closed(NOT_FOUND)
+        return session
+
+    def admit(self) -> list[str]:
+        session = self.session()
+        groups = [live.session_group(session.pk), live.user_group(self.person().pk)]
+        if self.person().pk == session.owner_id or self.person().is_staff:
+            groups.append(live.charger_group(session.charger_id))
+        return groups
+
+    def look(self) -> shapes.Shape:
+        return shapes.session(self.session())
+
+    def concerns(self, event: Event) -> bool:
+        return event.get("session", self.scope["url_route"]["kwargs"]["pk"]) == self.scope["url_route"]["kwargs"]["pk"]
+
+
+class CommandConsumer(Watcher):
+    """A start from the phone on its way: the command, its plug, and the session that it leads to."""
+
+    def command(self) -> Command:
+        user = self.person()
+        commands = Command.objects.select_related("charger", "connector", "session", "requested_by")
+        command = commands.filter(pk=self.scope["url_route"]["kwargs"]["pk"]).first()
+        if command is None or not shapes.may_see_command(command, user):
+            raise Closed(NOT_FOUND)
+        return command
+
+    def admit(self) -> list[str]:
+        command = self.command()
+        # The plug's changes are told to the charger's group, as bare "look again"s.
+        return [live.user_group(self.person().pk), live.charger_group(command.charger_id)]
+
+    def look(self) -> shapes.Shape:
+        return shapes.command(self.command())

@@ -1,0 +1,84 @@
+"""What owners type about their chargers."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from billing import pricing, units
+from billing.forms import MoneyField, ScaledField
+from chargers.models import Charger, Connector
+
+POWER_LIMIT_W = 1_000_000
+
+
+class DegreesField(forms.FloatField):
+    """A coordinate; people write it with a point or, in Czech, with a comma."""
+
+    def __init__(self, *, limit: int, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(min_value=-limit, max_value=limit, widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> float | None:
+        return super().to_python(str(value).strip().rstrip("°NE").replace(",", ".") if value else value)
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
+class PlaceForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("Everybody sees it: do not write an address."))
+    street = forms.CharField(label=_("Street"), max_length=100, required=False)
+    house_number = forms.CharField(label=_("House number"), max_length=20, required=False)
+    city = forms.CharField(label=_("Town"), max_length=100, help_text=_("Everybody sees it."))
+    postal_code = forms.CharField(label=_("Postal code"), max_length=20, required=False)
+    latitude = DegreesField(label=_("Latitude"), limit=90)
+    longitude = DegreesField(label=_("Longitude"), limit=180)
+
+
+class ChargerForm(PlaceForm):
+    access = forms.ChoiceField(
+        label=_("Who may use it"),
+        choices=Charger.Access.choices,
+        initial=Charger.Access.PRIVATE,
+        help_text=_("You can change this at any time. Your own charging is always free of charge."),
+    )
+
+
+class AccessForm(forms.Form):
+    access = forms.ChoiceField(label=_("Who may use it"), choices=Charger.Access.choices)
+
+
+class ConnectorForm(forms.Form):
+    type = forms.ChoiceField(label=_("Plug"), choices=[("", _("not known")), *Connector.Type.choices], required=False)
+    current = forms.ChoiceField(label=_("Current"), choices=Connector.Current.choices)
+    max_power_w = ScaledField(label=_("Power (kW)"), places=3, low=100, high=POWER_LIMIT_W, required=False)
+    price_per_kwh = MoneyField(
+        high=pricing.PRICE_PER_KWH_LIMIT,
+        required=False,
+        help_text=_("Empty: others cannot start here. 0: free of charge."),
+    )
+    is_enabled = forms.BooleanField(label=_("May be used"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["price_per_kwh"].label = _("Price per kWh (%(currency)s)") % {"currency": units.symbol()}
+
+    @classmethod
+    def of(cls, connector: Connector, data: Any = None) -> "ConnectorForm":
+        """Each plug on the page has field names of its own."""
+        initial = {name: getattr(connector, name) for name in ("type", "current", "max_power_w", "is_enabled")}
+        initial["price_per_kwh"] = connector.tariff.price_per_kwh if connector.tariff else None
+        return cls(data, initial=initial, prefix=f"connector{connector.connector_id}")
+
+
+class ReleaseForm(forms.Form):
+    """The end of a review: bill what was measured, or an amount of energy that is right."""
+
+    energy_wh = ScaledField(
+        label=_("Energy to be billed (kWh)"),
+        places=3,
+        high=10_000_000,
+        required=False,
+        help_text=_("Empty: what was measured."),
+    )

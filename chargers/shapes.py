@@ -1,0 +1,440 @@
+"""What people see of a thing: one function per thing, for its page and for its browser socket alike.
+
+Every shape is a dict of JSON values: integers in our units (`_wh`, `_w`, money in minor units) beside the same as text
+in the language that is active. `pin` and `place` are public: nothing in them tells identity, serial number, owner's
+e-mail or the exact position.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Prefetch
+from django.urls import reverse
+from django.utils import formats, timesince, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from billing import pricing, units
+from chargers import authorization, sessions
+from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, MeterValue
+from chargers.models.fleet import ChargerQuerySet
+
+Shape = dict[str, Any]
+
+# The order in which people look for a place.
+AVAILABILITIES: dict[str, Promise] = {
+    "free": gettext_lazy("free"),
+    "busy": gettext_lazy("in use"),
+    "faulty": gettext_lazy("out of order"),
+    "offline": gettext_lazy("offline"),
+}
+EXAMPLE_WH = 20_000
+LATEST_READINGS = 12
+BOX_LIMIT = 500
+LATEST_ATTEMPTS = 12
+
+STATES: dict[str, Promise] = {
+    "charging": gettext_lazy("Charging"),
+    "paused": gettext_lazy("Paused by the car or the charger"),
+    "ended": gettext_lazy("Ended, the bill is being made"),
+    "checking": gettext_lazy("We are checking your bill. Nothing has been charged yet."),
+    "settled": gettext_lazy("Finished and paid"),
+    "refused": gettext_lazy("Refused"),
+}
+
+ADVICE: dict[str, Promise] = {
+    "accepted": gettext_lazy("The charger is connected."),
+    "unknown_identity": gettext_lazy(
+        "The charge point identity is not known here. Copy it from this page into the wallbox, letter by letter."
+    ),
+    "wrong_password": gettext_lazy(
+        "The password does not fit. Type it again, or make a new one on this page and type that."
+    ),
+    "no_password": gettext_lazy(
+        "The wallbox sent no password. Fill in its field for the password (AuthorizationKey, security profile 1)."
+    ),
+    "wrong_username": gettext_lazy(
+        "The user name must be the charge point identity. Leave the field empty or copy the identity into it."
+    ),
+    "no_subprotocol": gettext_lazy(
+        "The wallbox did not say which OCPP it speaks. Switch it to OCPP 1.6 JSON, or ask the operator for help."
+    ),
+    "unknown_subprotocol": gettext_lazy("The wallbox speaks another protocol. Switch it to OCPP 1.6 JSON."),
+    "disabled": gettext_lazy("This charger is switched off by the operator. Ask the operator."),
+    "bad_path": gettext_lazy("The address in the wallbox is not right. Copy the server address from this page."),
+}
+
+
+def moment(at: datetime | None) -> str:
+    """A time of today as the time alone, an older one with its date."""
+    if at is None:
+        return units.NOTHING
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localdate()
+    return formats.date_format(local, "TIME_FORMAT" if today else "SHORT_DATETIME_FORMAT")
+
+
+def ago(at: datetime | None) -> str:
+    """ "3 hours ago", or that it never was."""
+    if at is None:
+        return _("never")
+    if timezone.now() - at < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince.timesince(at, depth=1)}
+
+
+# ------------------------------------------------------------------------------------------------ chargers
+
+
+def with_connectors(chargers: ChargerQuerySet) -> ChargerQuerySet:
+    """What `pin` and `place` need, in two queries for all."""
+    return chargers.prefetch_related(Prefetch("connectors", Connector.objects.listed(), to_attr="listed_connectors"))
+
+
+def connector(row: Connector) -> Shape:
+    """A plug as everybody may see it."""
+    price = row.tariff.price_per_kwh if row.tariff else None
+    return {
+        "number": row.connector_id,
+        "type": row.get_type_display() if row.type else _("unknown plug"),
+        "current": row.current,
+        "power_w": row.max_power_w,
+        "power_text": units.kw(row.max_power_w) if row.max_power_w else "",
+        "price_per_kwh": price,
+        "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
+        "example_text": _example(row),
+        "state": row.availability,
+        "state_text": str(AVAILABILITIES[row.availability]),
+        "is_plugged_in": row.availability == "busy" and row.status == "Preparing",
+        "since_text": moment(row.status_at),
+    }
+
+
+def _example(row: Connector) -> str:
+    if row.tariff is None:
+        return ""
+    tariff = pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=row.tariff.price_per_kwh)
+    return units.money(pricing.cost(tariff, pricing.Consumption(energy_wh=EXAMPLE_WH)))
+
+
+def place(charger: Charger) -> Shape:
+    """A charger as everybody may see it. Comes from `with_connectors`."""
+    plugs = [connector(row) for row in charger.listed_connectors]  # type: ignore[attr-defined]
+    states = {plug["state"] for plug in plugs}
+    state = next((name for name in AVAILABILITIES if name in states), "offline")
+    free = sum(plug["state"] == "free" for plug in plugs)
+    return {
+        "code": charger.code,
+        "name": charger.name,
+        "town": charger.city,
+        "latitude": charger.public_latitude,
+        "longitude": charger.public_longitude,
+        "url": reverse("charger", args=[charger.code]),
+        "state": state,
+        "state_text": str(AVAILABILITIES[state]),
+        "free_text": ngettext("%(free)s of %(all)s plug free", "%(free)s of %(all)s plugs free", len(plugs))
+        % {"free": free, "all": len(plugs)},
+        "seen_at": charger.last_seen_at.isoformat() if charger.last_seen_at else None,
+        "age_text": _age(charger, state),
+        "connectors": plugs,
+    }
+
+
+def _age(charger: Charger, state: str) -> str:
+    """Stale information says how old it is; fresh information says nothing."""
+    if state != "offline":
+        return ""
+    return _("last heard: %(ago)s") % {"ago": ago(charger.last_seen_at)}
+
+
+def pin(charger: Charger) -> Shape:
+    """A charger on the map: a place with the best of its plugs in short."""
+    shape = place(charger)
+    plugs = shape.pop("connectors")
+    prices = [plug["price_per_kwh"] for plug in plugs if plug["price_per_kwh"] is not None]
+    powers = [plug["power_w"] for plug in plugs if plug["power_w"]]
+    price, power = min(prices, default=None), max(powers, default=None)
+    return shape | {
+        "price_per_kwh": price,
+        "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
+        "power_w": power,
+        "power_text": units.kw(power) if power else "",
+        "plugs_text": ", ".join(sorted({f"{plug['type']} {plug['current']}" for plug in plugs})),
+    }
+
+
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """ "south,west,north,east" in degrees. ValueError unless these are four numbers, south not above north."""
+    south, west, north, east = (float(part) for part in text.split(","))
+    if not (-90 <= south <= north <= 90 and -100_000 < west <= east < 100_000):
+        raise ValueError(text)
+    return south, west, north, east
+
+
+def pins(chargers: ChargerQuerySet, *, limit: int) -> list[Shape]:
+    """Free ones first, then by price."""
+    order = list(AVAILABILITIES)
+    shapes = [pin(charger) for charger in with_connectors(chargers)[:limit]]
+    return sorted(
+        shapes, key=lambda it: (order.index(it["state"]), it["price_per_kwh"] is None, it["price_per_kwh"], it["name"])
+    )
+
+
+def owned_charger(charger: Charger) -> Shape:
+    """A charger as its owner sees it live: is it connected, who knocked, what do the plugs say."""
+    running = charger.sessions.running().select_related("user").order_by("pk")
+    return {
+        "is_online": charger.is_online,
+        "state": "online" if charger.is_online else "offline",
+        "state_text": _online_text(charger),
+        "hardware_text": " ".join(part for part in (charger.vendor, charger.model) if part),
+        "firmware_text": charger.firmware_version,
+        "seen_text": ago(charger.last_seen_at),
+        "was_connected": charger.booted_at is not None,
+        "connectors": [_owned_connector(row) for row in charger.connectors.select_related("charger").order_by("pk")],
+        "sessions": [{"id": row.pk, "url": row.get_absolute_url(), "driver": str(row.user)} for row in running],
+        "attempts": [attempt(row) for row in charger.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
+    }
+
+
+def _online_text(charger: Charger) -> str:
+    if charger.is_online:
+        return _("online since %(time)s") % {"time": moment(charger.connected_at)}
+    if charger.last_seen_at is None:
+        return _("never connected so far")
+    return _("offline, last heard %(ago)s") % {"ago": ago(charger.last_seen_at)}
+
+
+def _owned_connector(row: Connector) -> Shape:
+    return {
+        "number": row.connector_id,
+        "state": row.availability,
+        "state_text": str(AVAILABILITIES[row.availability]),
+        "status": row.status,
+        "error": "" if row.error_code in ("", "NoError") else f"{row.error_code} {row.info}".strip(),
+        "since_text": moment(row.status_at),
+    }
+
+
+def attempt(row: ConnectionAttempt) -> Shape:
+    accepted = row.outcome == ConnectionAttempt.Outcome.ACCEPTED
+    return {
+        "state": "accepted" if accepted else "refused",
+        "at_text": moment(row.last_at),
+        "outcome_text": row.get_outcome_display(),
+        "advice": str(ADVICE.get(row.outcome, "")),
+        "count_text": f"{row.count}×" if row.count > 1 else "",
+        "from_text": row.remote_address,
+    }
+
+
+# ------------------------------------------------------------------------------------------------ sessions
+
+
+def session(row: ChargingSession) -> Shape:
+    """A session while it runs and afterwards, for whoever may see it."""
+    progress = sessions.progress(row)
+    stop = row.commands.filter(action=Command.Action.REMOTE_STOP).order_by("-pk").first() if row.is_running else None
+    latest = list(row.meter_values.order_by("-pk")[:LATEST_READINGS])
+    # While a bill is being checked its amount is a guess, and is not shown.
+    cost = None if progress.state in ("checking", "refused") else progress.cost
+    return {
+        "id": row.pk,
+        "url": row.get_absolute_url(),
+        "state": progress.state,
+        "state_text": state_text(row, progress.state),
+        "is_running": row.is_running,
+        "energy_wh": progress.energy_wh,
+        "energy_text": units.kwh(progress.energy_wh),
+        "power_w": progress.power_w,
+        "power_text": units.kw(progress.power_w),
+        "soc_percent": progress.soc_percent,
+        "soc_text": units.NOTHING if progress.soc_percent is None else f"{progress.soc_percent}{units.NO_BREAK}%",
+        "cost": cost,
+        "cost_text": units.money(cost),
+        "seconds": progress.seconds,
+        "duration_text": units.duration(progress.seconds),
+        "measured_at": progress.measured_at.isoformat() if progress.measured_at else None,
+        # By our clock: a charger's may be an hour off.
+        "measured_text": _measured_text(latest[0].received_at if latest else None),
+        "is_corrected": row.corrections > 0,
+        "readings": [reading(sample, begin_wh=row.meter_start_wh) for sample in latest],
+        "stop": command(stop) if stop else None,
+    }
+
+
+def state_text(row: ChargingSession, state: str) -> str:
+    if state == "refused":
+        reason = refusal_text(row.refusal)
+        return _("Refused: %(reason)s") % {"reason": reason} if reason else _("Refused")
+    return str(STATES[state])
+
+
+def refusal_text(code: str) -> str:
+    """The stored reason of a refused start in words."""
+    return str(authorization.SENTENCES.get(code, code))  # type: ignore[call-overload]
+
+
+def _measured_text(at: datetime | None) -> str:
+    return _("measured %(ago)s") % {"ago": ago(at)} if at else _("no reading yet")
+
+
+def reading(sample: MeterValue, *, begin_wh: int | None) -> Shape:
+    """One sample; its energy counts from the start of the session."""
+    known = sample.energy_wh is not None and begin_wh is not None
+    return {
+        "at_text": moment(sample.received_at),
+        "register_text": units.kwh(sample.energy_wh),
+        "energy_text": units.kwh(max(0, sample.energy_wh - begin_wh) if known else None),  # type: ignore[operator]
+        "power_text": units.kw(sample.power_w),
+        "soc_text": units.NOTHING if sample.soc_percent is None else f"{sample.soc_percent}{units.NO_BREAK}%",
+    }
+
+
+def session_line(row: ChargingSession) -> Shape:
+    """A session in a list. The rows come with `with_all`; only a running one is computed."""
+    progress = sessions.progress(row) if row.is_running else None
+    state = progress.state if progress else "checking" if row.is_held else row.status
+    return {
+        "id": row.pk,
+        "url": row.get_absolute_url(),
+        "state": state,
+        "state_text": state_text(row, state),
+        "began_text": formats.date_format(timezone.localtime(row.start_received_at), "SHORT_DATETIME_FORMAT"),
+        "energy_text": units.kwh(progress.energy_wh if progress else row.energy_wh),
+        "cost_text": units.money(progress.cost if progress else row.cost),
+        "share_text": units.money(row.owner_share),
+    }
+
+
+def receipt(row: ChargingSession) -> list[Shape]:
+    """The lines of the bill: what was measured, and the parts of the price."""
+    if row.energy_wh is None or not row.tariff:
+        return []
+    names = {"energy": _("Energy")}
+    return [
+        {
+            "name": names.get(part.name, part.name),
+            "quantity_text": f"{formats.number_format(part.quantity, decimal_pos=3)}{units.NO_BREAK}{part.unit}",
+            "unit_price_text": units.money(part.unit_price),
+            "amount_text": units.money(pricing.round_half_up(part.exact)),
+        }
+        for part in pricing.parts(row.price, pricing.Consumption(energy_wh=row.energy_wh))
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+OUTCOMES: dict[str, Promise] = {
+    "waiting": gettext_lazy("Waiting for the charger"),
+    "sent": gettext_lazy("Sent, the charger has not answered yet"),
+    "accepted": gettext_lazy("Accepted by the charger"),
+    "rejected": gettext_lazy("The charger turned it down"),
+    "failed": gettext_lazy("The charger could not be reached or did not understand"),
+    "expired": gettext_lazy("The charger did not answer in time"),
+}
+
+
+def command(row: Command) -> Shape:
+    """A command on its way. A remote start has steps and, at the end, a session."""
+    shape: Shape = {
+        "id": row.pk,
+        "action": row.action,
+        "state": row.status,
+        "state_text": str(OUTCOMES[row.status]),
+        "is_over": row.status in {"rejected", "failed", "expired"},
+        "session_url": None,
+        "steps": [],
+        "failure_text": "",
+        "seconds_left": None,
+    }
+    if row.action == Command.Action.REMOTE_START:
+        shape |= _start(row)
+    return shape
+
+
+def _start(row: Command) -> Shape:
+    """Requested → accepted → car connected → energy flows. "Accepted" is not yet "charging"."""
+    begun = begun_session(row)
+    plug = row.connector
+    plugged_in = begun is not None or (plug is not None and plug.status in Connector.BUSY_STATUSES - {"Finishing"})
+    failure = _start_failure(row, begun)
+    done = [True, row.status == "accepted" or begun is not None, plugged_in and row.status == "accepted", False]
+    if begun is not None:
+        done = [True, True, True, begun.is_running]
+    left = _seconds_to_plug_in(row) if row.status == "accepted" and not plugged_in else None
+    texts = [
+        _("Requested"),
+        _("Accepted by the charger"),
+        _("Car connected") if plugged_in else _("Plug in the car now"),
+        _("Energy flows"),
+    ]
+    return {
+        "steps": _steps(texts, done, failed=bool(failure)),
+        "failure_text": failure,
+        "is_over": bool(failure),
+        "seconds_left": left,
+        "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
+    }
+
+
+def _steps(texts: Iterable[str], done: list[bool], *, failed: bool) -> list[Shape]:
+    current = next((index for index, is_done in enumerate(done) if not is_done), len(done))
+    names = {"done": _("done"), "now": _("now"), "failed": _("failed"), "next": _("next")}
+
+    def state(index: int) -> str:
+        if index < current:
+            return "done"
+        if index > current:
+            return "next"
+        return "failed" if failed else "now"
+
+    return [
+        {"text": text, "state": state(index), "state_text": names[state(index)]} for index, text in enumerate(texts)
+    ]
+
+
+def begun_session(row: Command) -> ChargingSession | None:
+    """The session that a remote start led to: the one that its driver began on this connector afterwards."""
+    if row.session_id:
+        return row.session
+    begun = ChargingSession.objects.filter(
+        charger=row.charger, user=row.requested_by, start_received_at__gte=row.created_at
+    )
+    if row.connector_id:
+        begun = begun.filter(connector=row.connector)
+    return begun.filter(start_received_at__lte=row.created_at + _patience()).order_by("pk").first()
+
+
+def _patience() -> timedelta:
+    """Chargers drop a remote start after their ConnectionTimeOut; after three of ours nobody waits any more."""
+    return timedelta(seconds=3 * settings.REMOTE_START_TIMEOUT_SECONDS)
+
+
+def _seconds_to_plug_in(row: Command) -> int:
+    answered = row.answered_at or row.created_at
+    end = answered + timedelta(seconds=settings.REMOTE_START_TIMEOUT_SECONDS)
+    return max(0, int((end - timezone.now()).total_seconds()))
+
+
+def _start_failure(row: Command, begun: ChargingSession | None) -> str:
+    if begun is not None:
+        return state_text(begun, "refused") if begun.status == begun.Status.REFUSED else ""
+    if row.status == "rejected":
+        return _("The charger turned the start down. Is it in use, or is its cable not ready? Nothing was charged.")
+    if row.status == "failed":
+        return _("The charger could not start. Nothing was charged.")
+    if row.status == "expired":
+        return _("The charger did not answer in time. Nothing was charged; you can try again.")
+    if row.status == "accepted" and not _seconds_to_plug_in(row):
+        return _("No charging began in time. Nothing was charged; plug in the car and try again.")
+    return ""
+
+
+def may_see_command(row: Command, user: User) -> bool:
+    """Whoever gave it, the charger's owner, and operators."""
+    return user.is_staff or user.pk in (row.requested_by_id, row.charger.owner_id)

@@ -1,0 +1,1 @@
+"""Pages of the chargers: places (the map), sessions, and what owners manage."""

@@ -1,0 +1,165 @@
+"""What owners manage: their chargers, plugs, prices and passwords."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from chargers import registry, shapes
+from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
+from chargers.models import Charger
+from chargers.views.places import tiles
+from sharecharge.errors import Refused
+
+LATEST_MESSAGES = 50
+LATEST_SESSIONS = 20
+PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
+
+
+def own_charger(request: HttpRequest, pk: int) -> Charger:
+    """404 for a charger of somebody else."""
+    return get_object_or_404(Charger.objects.owned_by(request.user), pk=pk)  # type: ignore[arg-type]
+
+
+@login_required
+@require_safe
+def my_chargers(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_owner:  # type: ignore[union-attr]
+        return redirect("become_owner")
+    chargers = Charger.objects.owned_by(request.user).prefetch_related("connectors")  # type: ignore[arg-type]
+    rows = [(charger, shapes.owned_charger(charger)) for charger in chargers]
+    return render(request, "chargers/my_chargers.html", {"rows": rows})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def charger_add(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_owner:  # type: ignore[union-attr]
+        return redirect("become_owner")
+    form = ChargerForm(request.POST or None)
+    if not form.is_valid():
+        return render(
+            request, "chargers/charger_add.html", {"form": form, **tiles()}, status=400 if form.is_bound else 200
+        )
+    registered = registry.register(owner=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+    return manage_page(request, registered.charger, password=registered.password)
+
+
+@login_required
+@never_cache
+@require_safe
+def charger_manage(request: HttpRequest, pk: int) -> HttpResponse:
+    return manage_page(request, own_charger(request, pk))
+
+
+def manage_page(
+    request: HttpRequest,
+    charger: Charger,
+    *,
+    password: str = "",
+    place_form: PlaceForm | None = None,
+    connector_form: ConnectorForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Everything about one charger. A new `password` is in this one answer and nowhere else."""
+    connectors = charger.connectors.select_related("tariff").order_by("connector_id")
+    forms = {form.prefix: form for form in map(ConnectorForm.of, connectors)}
+    if connector_form is not None:
+        forms[connector_form.prefix] = connector_form
+    hosted = charger.sessions.select_related("user", "connector", "charger", "owner", "id_tag")[:LATEST_SESSIONS]
+    context: dict[str, Any] = {
+        "charger": charger,
+        "shape": shapes.owned_charger(charger),
+        "password": password,
+        "server_url": settings.CHARGER_URL,
+        "full_url": f"{settings.CHARGER_URL}/{charger.identity}",
+        "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
+        "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
+        "access_form": AccessForm(initial={"access": charger.access}),
+        "sessions": [(row, shapes.session_line(row)) for row in hosted],
+        "messages_of_charger": charger.messages.order_by("-pk")[:LATEST_MESSAGES],
+        **tiles(),
+    }
+    return render(request, "chargers/charger_manage.html", context, status=status)
+
+
+@login_required
+@require_POST
+def charger_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    form = PlaceForm(request.POST)
+    if not form.is_valid():
+        return manage_page(request, charger, place_form=form, status=400)
+    registry.describe(charger, **form.cleaned_data)
+    messages.success(request, _("Saved."))
+    return redirect("charger_manage", pk)
+
+
+@login_required
+@require_POST
+def connector_edit(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    connector = get_object_or_404(charger.connectors, connector_id=number)
+    form = ConnectorForm.of(connector, request.POST)
+    if not form.is_valid():
+        return manage_page(request, charger, connector_form=form, status=400)
+    registry.complete(connector, **form.cleaned_data)
+    messages.success(request, _("Saved. A running session keeps its price."))
+    return redirect("charger_manage", pk)
+
+
+@login_required
+@require_POST
+def charger_sharing(request: HttpRequest, pk: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    registry.set_sharing(charger, sharing=request.POST.get("sharing") == "true")
+    if charger.is_sharing:
+        messages.success(request, _("Others can use the charger again."))
+    else:
+        messages.success(request, _("Others cannot start here for now. A running session goes on."))
+    return redirect("charger_manage", pk)
+
+
+@login_required
+@require_POST
+def charger_access(request: HttpRequest, pk: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    form = AccessForm(request.POST)
+    if not form.is_valid():
+        raise Refused("access_unknown", _("Choose who may use the charger."), status=400, field="access")
+    registry.set_access(charger, Charger.Access(form.cleaned_data["access"]))
+    messages.success(request, _("Saved."))
+    return redirect("charger_manage", pk)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def charger_password(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks first; the new password is shown in the answer, once."""
+    charger = own_charger(request, pk)
+    if request.method != "POST":
+        return render(request, "chargers/charger_password.html", {"charger": charger})
+    return manage_page(request, charger, password=registry.rotate_password(charger))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def charger_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    if request.method != "POST":
+        return render(request, "chargers/charger_delete.html", {"charger": charger})
+    try:
+        registry.delete(charger)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("charger_manage", pk)
+    messages.success(request, _("The charger %(charger)s was deleted.") % {"charger": charger})
+    return redirect("my_chargers")

@@ -1,0 +1,131 @@
+"""The map and a charger's page, for everybody; starting from the page, for who is logged in."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import id_tags
+from accounts.models import User
+from billing import wallets
+from chargers import authorization, commands, shapes, visibility
+from chargers.models import Charger, Command, Connector
+from sharecharge.errors import Refused
+
+LIST_LIMIT = 200
+# With these a plug can take a start: it is free, or a car is plugged in and waits.
+STARTABLE = Connector.FREE_STATUSES | {"Preparing", "Finishing"}
+
+
+def visitor(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
+
+
+def tiles() -> dict[str, str]:
+    """Where the map's pictures come from; the templates hand it to the script."""
+    return {"tile_url": settings.MAP_TILE_URL, "tile_attribution": settings.MAP_TILE_ATTRIBUTION}
+
+
+@require_safe
+def charger_map(request: HttpRequest) -> HttpResponse:
+    pins = shapes.pins(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
+    return render(request, "chargers/map.html", {"pins": pins, **tiles()})
+
+
+@require_safe
+def map_data(request: HttpRequest) -> JsonResponse:
+    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions."""
+    chargers = Charger.objects.visible_to(visitor(request))
+    if "box" in request.GET:
+        try:
+            south, west, north, east = shapes.parse_box(request.GET["box"])
+        except ValueError:
+            return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
+        chargers = chargers.in_box(south, west, north, east)
+    pins = shapes.pins(chargers, limit=shapes.BOX_LIMIT + 1)
+    return JsonResponse({"chargers": pins[: shapes.BOX_LIMIT], "more": len(pins) > shapes.BOX_LIMIT})
+
+
+def open_charger(code: str, user: User | None) -> Charger:
+    chargers = shapes.with_connectors(Charger.objects.live().select_related("owner"))
+    charger = get_object_or_404(chargers, code=code.lower())
+    if not visibility.may_open(charger, user):
+        raise Http404
+    return charger
+
+
+@require_safe
+def charger_page(request: HttpRequest, code: str) -> HttpResponse:
+    user = visitor(request)
+    charger = open_charger(code, user)
+    context: dict[str, Any] = {
+        "charger": charger,
+        "place": shapes.place(charger),
+        "is_mine": user is not None and charger.owner_id == user.pk,
+        "example_text": shapes.units.kwh(shapes.EXAMPLE_WH),
+        "minimum": settings.MINIMUM_START_BALANCE,
+        **tiles(),
+    }
+    if user is not None:
+        context |= {
+            "wallet": wallets.wallet_of(user),
+            "address": charger.address if visibility.may_see_address(charger, user) else "",
+            "starts": [start_offer(charger, row, user) for row in charger.listed_connectors],  # type: ignore[attr-defined]
+        }
+    return render(request, "chargers/charger.html", context)
+
+
+def start_offer(charger: Charger, connector: Connector, user: User) -> dict[str, Any]:
+    """May this person start here now, and if not, why? `hold` is what will be reserved."""
+    verdict = authorization.check_start(charger, id_tags.virtual_tag(user).uid, connector)
+    is_free = authorization.is_free_for(charger, connector, user)
+    obstacle = ""
+    if verdict.reason is not None:
+        obstacle = str(authorization.SENTENCES[verdict.reason])
+    elif not charger.is_online:
+        obstacle = _("The charger is offline. It cannot be started from here now.")
+    elif connector.status not in STARTABLE:
+        obstacle = _("This plug is in use or out of order.")
+    wallet = wallets.wallet_of(user)
+    return {
+        "number": connector.connector_id,
+        "obstacle": obstacle,
+        "needs_money": verdict.reason in (authorization.Reason.BALANCE_TOO_LOW, authorization.Reason.PAYMENT_DUE),
+        "is_free": is_free,
+        "hold": 0 if is_free else min(settings.SESSION_HOLD, wallet.available),
+    }
+
+
+@login_required
+@require_POST
+def charger_start(request: HttpRequest, code: str, number: int) -> HttpResponse:
+    user = visitor(request)
+    assert user is not None
+    charger = open_charger(code, user)
+    connector = get_object_or_404(charger.connectors.listed(), connector_id=number)
+    try:
+        command = commands.request_remote_start(charger, connector, user=user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(charger)
+    return redirect("command", command.pk)
+
+
+@login_required
+@require_safe
+def command_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """A start from the phone on its way, step by step."""
+    commands_with_all = Command.objects.select_related("charger", "connector", "session")
+    command = get_object_or_404(commands_with_all, pk=pk, action=Command.Action.REMOTE_START)
+    user = visitor(request)
+    if user is None or not shapes.may_see_command(command, user):
+        raise Http404
+    shape = shapes.command(command)
+    if shape["session_url"]:
+        return redirect(shape["session_url"])
+    return render(request, "chargers/command.html", {"command": command, "shape": shape})

@@ -1,0 +1,77 @@
+"""Sessions: the list, the live page with its stop button, the receipt, and the release of a held one."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from chargers import commands, sessions, shapes
+from chargers.forms import ReleaseForm
+from chargers.models import ChargingSession
+from sharecharge.errors import Refused
+
+PAGE_SIZE = 20
+
+
+def visible_session(request: HttpRequest, pk: int) -> ChargingSession:
+    """404 for a session of other people: that it exists is not told."""
+    return get_object_or_404(ChargingSession.objects.with_all().visible_to(request.user), pk=pk)  # type: ignore[arg-type]
+
+
+@login_required
+@require_safe
+def session_list(request: HttpRequest) -> HttpResponse:
+    mine = ChargingSession.objects.with_all().of_driver(request.user)  # type: ignore[arg-type]
+    page = Paginator(mine, PAGE_SIZE).get_page(request.GET.get("page"))
+    rows = [(row, shapes.session_line(row)) for row in page]
+    return render(request, "chargers/sessions.html", {"page": page, "rows": rows})
+
+
+@login_required
+@require_safe
+def session_page(request: HttpRequest, pk: int) -> HttpResponse:
+    session = visible_session(request, pk)
+    is_host = session.owner_id == request.user.pk or request.user.is_staff
+    context = {
+        "session": session,
+        "shape": shapes.session(session),
+        "receipt": shapes.receipt(session),
+        "is_host": is_host,
+        "is_driver": session.user_id == request.user.pk,
+        "release_form": ReleaseForm() if is_host and session.is_held else None,
+    }
+    return render(request, "chargers/session.html", context)
+
+
+@login_required
+@require_POST
+def session_stop(request: HttpRequest, pk: int) -> HttpResponse:
+    session = visible_session(request, pk)
+    try:
+        commands.request_remote_stop(session, user=request.user)  # type: ignore[arg-type]
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect(session)
+
+
+@login_required
+@require_POST
+def session_release(request: HttpRequest, pk: int) -> HttpResponse:
+    """For the charger's owner and operators."""
+    session = visible_session(request, pk)
+    if session.owner_id != request.user.pk and not request.user.is_staff:
+        raise Http404
+    form = ReleaseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["energy_wh"]))
+        return redirect(session)
+    try:
+        sessions.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])  # type: ignore[arg-type]
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The session was released and is being billed."))
+    return redirect(session)

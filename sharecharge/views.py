@@ -1,0 +1,44 @@
+"""For machines that watch us: is the process alive, and can it do its work?"""
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis import RedisError
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is alive. Asks nobody else, so that a broken database restarts nothing."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when requests can be served; 503 names what is wrong."""
+    checks = {"database": database_is_ready()}
+    if settings.REDIS_URL:
+        checks["redis"] = redis_is_ready()
+    ready = all(answer == "ok" for answer in checks.values())
+    return JsonResponse({"status": "ok" if ready else "unavailable", **checks}, status=200 if ready else 503)
+
+
+def database_is_ready() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        return type(error).__name__
+    return "ok"
+
+
+def redis_is_ready() -> str:
+    try:
+        cache.set("readyz", "ok", timeout=10)
+    except (RedisError, OSError) as error:
+        return type(error).__name__
+    return "ok"
