@@ -22,6 +22,7 @@ from sharecharge.errors import Refused
 Action = Command.Action
 
 LIFETIMES = {Action.REMOTE_STOP: timedelta(days=1)}
+SETUP = frozenset({Action.TRIGGER_MESSAGE, Action.GET_CONFIGURATION, Action.CHANGE_CONFIGURATION})
 DEFAULT_LIFETIME = timedelta(minutes=10)
 # How long an accepted remote start may take to become a session (the driver walks to the car, a history is replayed).
 START_WINDOW = timedelta(minutes=15)
@@ -111,6 +112,11 @@ def request_remote_stop(session: ChargingSession, *, user: User | None) -> Comma
         )
 
 
+def request_boot(charger_id: int) -> Command:
+    """A charger talks without ever having introduced itself: it is asked to (gateway.md 3, never after Accepted)."""
+    return request(Charger(pk=charger_id), Action.TRIGGER_MESSAGE, payload={"message": "BootNotification"})
+
+
 def after_boot(charger: Charger) -> None:
     """What we ask of a charger that has just booted: little, and only if it is wanted (gateway.md 3)."""
     if not charger.is_configured_after_boot:
@@ -149,12 +155,16 @@ def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
 # ------------------------------------------------------------------------------------------------ carrying out
 
 
-def claim_next(charger_id: int) -> Command | None:
-    """The oldest command that waits for this charger, marked as sent before it is: at most once means this order."""
+def claim_next(charger_id: int, *, is_accepted: bool) -> Command | None:
+    """The oldest command that waits for this charger, marked as sent before it is: at most once means this order.
+
+    A charger whose boot is not accepted may be configured but not used; a rejected one is left alone (OCPP 1.6 §4.2).
+    """
     with transaction.atomic():
         now = timezone.now()
-        waiting = Command.objects.select_for_update(skip_locked=True).filter(charger_id=charger_id)
-        command = waiting.waiting(now).first()
+        rows = Command.objects.select_for_update(of=("self",), skip_locked=True).filter(charger_id=charger_id)
+        waiting = rows.waiting(now).exclude(charger__registration=Charger.Registration.REJECTED)
+        command = (waiting if is_accepted else waiting.filter(action__in=SETUP)).first()
         if command is None:
             return None
         command.sent_at = now

@@ -262,8 +262,11 @@ def assess(session: ChargingSession) -> plausibility.Assessment:
     return plausibility.assess(
         start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
         readings=[
-            plausibility.Reading(*row)
-            for row in session.meter_values.registers().values_list("energy_wh", "measured_at", "received_at")
+            plausibility.Reading(energy_wh, measured_at, received_at)
+            for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
+                "energy_wh", "measured_at", "received_at"
+            )
+            if energy_wh is not None  # which `registers` has made sure of already
         ],
         stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
         rated_power_w=connector.rated_power_w if connector else Connector().rated_power_w,

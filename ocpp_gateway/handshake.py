@@ -1,0 +1,146 @@
+"""Who may open a charge point's socket: path, identity, password, switch, subprotocol. Every attempt is recorded."""
+
+import base64
+import binascii
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from chargers import presence, registry
+from chargers.models import Charger, ConnectionAttempt
+from ocpp_gateway.registry import Version
+from ocpp_gateway.v16 import V16
+
+Outcome = ConnectionAttempt.Outcome
+Headers = Iterable[tuple[bytes, bytes]]
+
+PREFIX = "/ocpp/"
+IDENTITY_LIMIT = 48
+VERSIONS: dict[str, Version] = {V16.subprotocol: V16}  # best first
+
+STATUS = {
+    Outcome.BAD_PATH: 404,
+    Outcome.UNKNOWN_IDENTITY: 404,
+    Outcome.NO_PASSWORD: 401,
+    Outcome.WRONG_USERNAME: 401,
+    Outcome.WRONG_PASSWORD: 401,
+    Outcome.DISABLED: 403,
+    Outcome.NO_SUBPROTOCOL: 400,
+    Outcome.UNKNOWN_SUBPROTOCOL: 400,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a socket shows at the door."""
+
+    raw_path: str
+    headers: Headers
+    subprotocols: list[str]
+    remote_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Connection:
+    """An admitted socket. `mark` names it in the database and the log. `is_accepted`: the charger has booted once."""
+
+    charger_id: int
+    mark: str
+    version: Version
+    subprotocol: str | None
+    is_accepted: bool
+
+
+def admit(door: Door) -> Connection | Refusal:
+    """Lets a charger in, and makes its socket the one that serves it; or says why not."""
+    identity = identity_of(door.raw_path)
+    charger = Charger.objects.live().with_identity(identity).first() if identity else None
+    subprotocol = choose(door.subprotocols)
+    outcome = _outcome(door, identity, charger, subprotocol)
+    presence.record_attempt(
+        charger=charger,
+        path=door.raw_path,
+        remote_address=door.remote_address,
+        subprotocols=door.subprotocols,
+        outcome=outcome,
+    )
+    if charger is None or outcome != Outcome.ACCEPTED:
+        return Refusal(STATUS[outcome], outcome)
+    mark = secrets.token_hex(8)
+    presence.connected(charger, mark=mark)
+    return Connection(
+        charger_id=charger.pk,
+        mark=mark,
+        version=VERSIONS[subprotocol or V16.subprotocol],
+        subprotocol=subprotocol,
+        is_accepted=charger.booted_at is not None and charger.registration == Charger.Registration.ACCEPTED,
+    )
+
+
+def _outcome(door: Door, identity: str | None, charger: Charger | None, subprotocol: str | None) -> Outcome:
+    if charger is None:
+        return Outcome.BAD_PATH if identity is None else Outcome.UNKNOWN_IDENTITY
+    if refused := _check_credentials(door.headers, charger):
+        return refused
+    if not charger.is_enabled:
+        return Outcome.DISABLED
+    if subprotocol is None and (door.subprotocols or not charger.allows_no_subprotocol):
+        return Outcome.UNKNOWN_SUBPROTOCOL if door.subprotocols else Outcome.NO_SUBPROTOCOL
+    return Outcome.ACCEPTED
+
+
+def identity_of(raw_path: str) -> str | None:
+    """The identity in `/ocpp/<identity>`; percent-encoding is decoded once, a trailing slash is tolerated.
+
+    Some stations append their identity to whatever URL they are given: the same segment again is tolerated too.
+    None: no path of ours.
+    """
+    if not raw_path.startswith(PREFIX):
+        return None
+    segments = raw_path.removeprefix(PREFIX).removesuffix("/").split("/")
+    try:
+        names = {unquote_to_bytes(segment).decode().upper() for segment in segments}
+    except UnicodeDecodeError:
+        return None
+    if len(names) != 1 or len(segments) > 3:
+        return None
+    identity = names.pop()
+    sane = identity.isprintable() and not {"/", "\\", "\0"} & set(identity) and identity not in {".", ".."}
+    return identity if 0 < len(identity) <= IDENTITY_LIMIT and sane else None
+
+
+def choose(offered: list[str]) -> str | None:
+    """The best subprotocol that both sides speak, spelled as it was offered (it is echoed exactly)."""
+    by_name = {name.strip().lower(): name.strip() for name in reversed(offered)}
+    return next((by_name[name] for name in VERSIONS if name in by_name), None)
+
+
+def _check_credentials(headers: Headers, charger: Charger) -> Outcome | None:
+    """HTTP Basic: the user name is the identity (OCPP-J 1.6 §6.2). None when all is well."""
+    given = _basic(headers)
+    if given is None:
+        return Outcome.NO_PASSWORD
+    username, password = given
+    if not hmac.compare_digest(username.upper(), charger.identity.upper().encode()):
+        return Outcome.WRONG_USERNAME
+    return None if registry.password_matches(charger, password) else Outcome.WRONG_PASSWORD
+
+
+def _basic(headers: Headers) -> tuple[bytes, bytes] | None:
+    value = next((value for name, value in headers if name.lower() == b"authorization"), b"")
+    scheme, _space, encoded = value.strip().partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        username, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except binascii.Error:
+        return None
+    return (username, password) if colon else None
