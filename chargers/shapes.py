@@ -68,6 +68,13 @@ ADVICE: dict[str, Promise] = {
     "bad_path": gettext_lazy("The address in the wallbox is not right. Copy the server address from this page."),
 }
 
+DOUBTS: dict[str, Promise] = {
+    "start_unreadable": gettext_lazy("The meter reading at the start is missing or unreadable."),
+    "stop_unreadable": gettext_lazy("The meter reading at the end is missing or unreadable."),
+    "register_fell": gettext_lazy("The meter went down in between."),
+    "register_jumped": gettext_lazy("The meter went up by more than this plug can deliver."),
+}
+
 
 def moment(at: datetime | None) -> str:
     """A time of today as the time alone, an older one with its date."""
@@ -277,6 +284,11 @@ def state_text(row: ChargingSession, state: str) -> str:
 def refusal_text(code: str) -> str:
     """The stored reason of a refused start in words."""
     return str(authorization.SENTENCES.get(code, code))  # type: ignore[call-overload]
+
+
+def doubt_texts(row: ChargingSession) -> list[str]:
+    """Why a session is held for review."""
+    return [str(DOUBTS.get(reason, reason)) for reason in row.review_reasons]
 
 
 def _measured_text(at: datetime | None) -> str:

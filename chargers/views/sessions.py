@@ -41,6 +41,7 @@ def session_page(request: HttpRequest, pk: int) -> HttpResponse:
         "receipt": shapes.receipt(session),
         "is_host": is_host,
         "is_driver": session.user_id == request.user.pk,
+        "reasons": shapes.doubt_texts(session),
         "release_form": ReleaseForm() if is_host and session.is_held else None,
     }
     return render(request, "chargers/session.html", context)

@@ -1,0 +1,82 @@
+// The socket of a page, and how what it says gets into the page: as text, never as HTML.
+
+const GONE = new Set([4401, 4404]);
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 20000;
+
+/** Calls `onMessage(type, data)` for everything that the server sends below /ws/; connects again when it is lost. */
+export function watch(path, onMessage, parameters = () => ({})) {
+  const note = document.getElementById("live-lost");
+  let wait = FIRST_WAIT;
+
+  function connect() {
+    const query = new URLSearchParams({ lang: document.body.dataset.lang, ...parameters() });
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(`${scheme}//${location.host}/ws/${path}/?${query}`);
+    socket.addEventListener("message", (event) => {
+      wait = FIRST_WAIT;
+      if (note) note.hidden = true;
+      const { type, data } = JSON.parse(event.data);
+      onMessage(type, data);
+    });
+    socket.addEventListener("close", (event) => {
+      if (GONE.has(event.code)) return;
+      if (note && wait > FIRST_WAIT) note.hidden = false;
+      setTimeout(connect, wait * (0.75 + Math.random() / 2));
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    });
+  }
+  connect();
+}
+
+/** The elements below `root` that are not inside a list of their own. */
+function own(root, selector) {
+  const home = root.closest("[data-list]");
+  const found = root.matches(selector) ? [root] : [];
+  for (const element of root.querySelectorAll(selector)) {
+    const from = element.matches("[data-list]") ? element.parentElement : element;
+    if (from.closest("[data-list]") === home) found.push(element);
+  }
+  return found;
+}
+
+/** data-field: text. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
+export function fill(root, data) {
+  for (const element of own(root, "[data-field]")) setText(element, data[element.dataset.field] ?? "");
+  for (const element of own(root, "[data-state-of]")) element.dataset.state = data[element.dataset.stateOf] ?? "";
+  for (const element of own(root, "[data-show]")) element.hidden = !has(data[element.dataset.show]);
+  for (const element of own(root, "[data-hide]")) element.hidden = has(data[element.dataset.hide]);
+  for (const element of own(root, "[data-href]")) element.href = data[element.dataset.href] ?? "#";
+  for (const element of own(root, "[data-part]")) {
+    if (data[element.dataset.part]) fillPart(element, data[element.dataset.part]);
+  }
+  for (const element of own(root, "[data-list]")) fillList(element, data[element.dataset.list] ?? []);
+}
+
+function has(value) {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+function setText(element, value) {
+  const text = String(value);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function fillPart(element, data) {
+  for (const inner of element.querySelectorAll("[data-part-field]")) setText(inner, data[inner.dataset.partField] ?? "");
+  for (const inner of element.querySelectorAll("[data-part-state]")) inner.dataset.state = data[inner.dataset.partState];
+}
+
+function fillList(list, rows) {
+  const template = list.querySelector(":scope > template");
+  for (const child of [...list.children]) if (child !== template) child.remove();
+  for (const row of rows) make(template, row, list);
+}
+
+/** A filled copy of a template's element, at the end of the list. */
+export function make(template, data, list) {
+  const element = template.content.firstElementChild.cloneNode(true);
+  list.append(element);
+  fill(element, data);
+  return element;
+}

@@ -1,0 +1,19 @@
+// A charger's public page: its plugs live, and where it is.
+import { fill, watch } from "./live.js";
+import { baseMap } from "./tiles.js";
+
+const place = document.getElementById("place");
+watch(`places/${place.dataset.code}`, (type, data) => {
+  // What may be started depends on the plug: the server says it again.
+  const before = JSON.stringify(place.seen);
+  place.seen = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
+  fill(place, data);
+  if (before && before !== JSON.stringify(place.seen)) location.reload();
+});
+
+const element = document.getElementById("map");
+const at = [Number(element.dataset.latitude), Number(element.dataset.longitude)];
+const blur = Number(element.dataset.blur);
+const map = baseMap(element).setView(at, blur ? 14 : 16);
+const style = { color: "#0f766e", fillOpacity: 0.2 };
+(blur ? L.circle(at, { radius: blur, ...style }) : L.circleMarker(at, { radius: 9, ...style })).addTo(map);

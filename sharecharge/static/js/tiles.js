@@ -1,0 +1,30 @@
+// What all our maps have in common: the tiles of the settings, our pins, and a life without tiles.
+
+export function baseMap(element) {
+  const map = L.map(element, { zoomControl: false, worldCopyJump: true });
+  L.control.zoom({ zoomInTitle: element.dataset.zoomIn, zoomOutTitle: element.dataset.zoomOut }).addTo(map);
+  map.attributionControl.setPrefix(false);
+  const tiles = L.tileLayer(element.dataset.tiles, { maxZoom: 19, attribution: escapeText(element.dataset.attribution) });
+  const note = document.getElementById("tiles-lost");
+  tiles.on("tileerror", () => { if (note) note.hidden = false; });
+  tiles.on("tileload", () => { if (note) note.hidden = true; });
+  tiles.addTo(map);
+  return map;
+}
+
+function escapeText(text) {
+  const holder = document.createElement("span");
+  holder.textContent = text;
+  return holder.innerHTML;
+}
+
+/** Shape and colour say the state; power and price stand beside it. */
+export function pinIcon(pin) {
+  const body = document.createElement("span");
+  body.className = "pin-body";
+  body.dataset.state = pin.state;
+  const mark = document.createElement("span");
+  mark.className = "pin-mark";
+  body.append(mark, [pin.power_text, pin.price_text].filter(Boolean).join(" · "));
+  return L.divIcon({ html: body, className: "pin", iconSize: null });
+}
