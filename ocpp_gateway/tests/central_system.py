@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-
-Answer = dict[str, Any] | None | Exception
+from websockets.typing import Subprotocol
 
 
 class CentralSystem:
@@ -27,7 +26,7 @@ class CentralSystem:
         self.sockets: list[ServerConnection] = []
         self.refuse_with: HTTPStatus | None = None
         self.url = ""
-        self.answers: dict[str, Answer | Callable[[dict[str, Any]], Answer]] = {
+        self.answers: dict[str, Any] = {
             "BootNotification": {"status": "Accepted", "currentTime": "2026-01-11T20:02:06Z", "interval": 300},
             "Heartbeat": {"currentTime": "2026-01-11T20:02:06Z"},
             "StatusNotification": {},
@@ -78,7 +77,9 @@ class CentralSystem:
 @asynccontextmanager
 async def central_system() -> AsyncIterator[CentralSystem]:
     system = CentralSystem()
-    server = await serve(system.serve, "127.0.0.1", 0, subprotocols=["ocpp1.6"], process_request=system.gate)
+    server = await serve(
+        system.serve, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], process_request=system.gate
+    )
     async with server:
         system.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocpp"
         yield system
