@@ -3,7 +3,7 @@
 Templates use these as filters, see sharecharge/templatetags/units.py.
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.conf import settings
 from django.utils import formats
@@ -31,14 +31,17 @@ def kwh(energy_wh: int | None) -> str:
     """5400 → "5.400 kWh"."""
     if energy_wh is None:
         return NOTHING
-    return f"{formats.number_format(Decimal(energy_wh) / 1000, decimal_pos=3, use_l10n=True)}{NO_BREAK}kWh"
+    number = formats.number_format(Decimal(energy_wh) / 1000, decimal_pos=3, use_l10n=True, force_grouping=True)
+    return f"{number}{NO_BREAK}kWh"
 
 
 def kw(power_w: int | None) -> str:
     """11000 → "11.0 kW"."""
     if power_w is None:
         return NOTHING
-    return f"{formats.number_format(Decimal(power_w) / 1000, decimal_pos=1, use_l10n=True)}{NO_BREAK}kW"
+    # Rounded here, because number_format cuts off.
+    rounded = (Decimal(power_w) / 1000).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{formats.number_format(rounded, decimal_pos=1, use_l10n=True)}{NO_BREAK}kW"
 
 
 def per_kwh(minor: int | None) -> str:

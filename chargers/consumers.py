@@ -151,6 +151,13 @@ class Watcher(AsyncJsonWebsocketConsumer):
             return None
 
 
+class NowhereConsumer(Watcher):
+    """An address that is none."""
+
+    def admit(self) -> list[str]:
+        raise Closed(NOT_FOUND)
+
+
 class MapConsumer(Watcher):
     """The public map: all pins of `?box=south,west,north,east`, then each pin that changes."""
 

@@ -1,13 +1,14 @@
-"""Addresses of the browser's sockets, below `/ws/`."""
+"""Addresses of the browser's sockets, all below `/ws/`."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from chargers import consumers
 
 websocket_urlpatterns = [
-    path("map/", consumers.MapConsumer.as_asgi()),
-    path("places/<slug:code>/", consumers.PlaceConsumer.as_asgi()),
-    path("chargers/<int:pk>/", consumers.ChargerConsumer.as_asgi()),
-    path("sessions/<int:pk>/", consumers.SessionConsumer.as_asgi()),
-    path("commands/<int:pk>/", consumers.CommandConsumer.as_asgi()),
+    path("ws/map/", consumers.MapConsumer.as_asgi()),
+    path("ws/places/<slug:code>/", consumers.PlaceConsumer.as_asgi()),
+    path("ws/chargers/<int:pk>/", consumers.ChargerConsumer.as_asgi()),
+    path("ws/sessions/<int:pk>/", consumers.SessionConsumer.as_asgi()),
+    path("ws/commands/<int:pk>/", consumers.CommandConsumer.as_asgi()),
+    re_path(r"^ws/", consumers.NowhereConsumer.as_asgi()),
 ]

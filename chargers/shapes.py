@@ -170,8 +170,15 @@ def pin(charger: Charger) -> Shape:
         "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
         "power_w": power,
         "power_text": units.kw(power) if power else "",
+        "pin_text": _pin_text(power, price),
         "plugs_text": ", ".join(sorted({f"{plug['type']} {plug['current']}" for plug in plugs})),
     }
+
+
+def _pin_text(power_w: int | None, price_per_kwh: int | None) -> str:
+    """ "11.0 kW · 6.50 Kč": what fits into a pin."""
+    price = units.money(price_per_kwh) if price_per_kwh else units.per_kwh(price_per_kwh)
+    return " · ".join([units.kw(power_w)] * bool(power_w) + [price] * (price_per_kwh is not None))
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:
@@ -197,6 +204,7 @@ def owned_charger(charger: Charger) -> Shape:
     return {
         "is_online": charger.is_online,
         "state": "online" if charger.is_online else "offline",
+        "short_text": _("online") if charger.is_online else _("offline"),
         "state_text": _online_text(charger),
         "hardware_text": " ".join(part for part in (charger.vendor, charger.model) if part),
         "firmware_text": charger.firmware_version,
@@ -299,7 +307,7 @@ def reading(sample: MeterValue, *, begin_wh: int | None) -> Shape:
     """One sample; its energy counts from the start of the session."""
     known = sample.energy_wh is not None and begin_wh is not None
     return {
-        "at_text": moment(sample.received_at),
+        "at_text": formats.date_format(timezone.localtime(sample.received_at), "TIME_FORMAT"),
         "register_text": units.kwh(sample.energy_wh),
         "energy_text": units.kwh(max(0, sample.energy_wh - begin_wh) if known else None),  # type: ignore[operator]
         "power_text": units.kw(sample.power_w),

@@ -25,6 +25,6 @@ export function pinIcon(pin) {
   body.dataset.state = pin.state;
   const mark = document.createElement("span");
   mark.className = "pin-mark";
-  body.append(mark, [pin.power_text, pin.price_text].filter(Boolean).join(" · "));
+  body.append(mark, pin.pin_text);
   return L.divIcon({ html: body, className: "pin", iconSize: null });
 }
