@@ -148,7 +148,8 @@ def after_start(session: ChargingSession) -> None:
 def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
     connector = session.connector if session else charger.connectors.order_by("connector_id").first()
     limit_a = vendors.current_limit_a(charger, connector)
-    if limit_a is not None:
+    waiting = charger.commands.waiting(timezone.now()).filter(action=Action.SET_CHARGING_PROFILE)
+    if limit_a is not None and not waiting.filter(payload__limit_a=limit_a).exists():
         request(charger, Action.SET_CHARGING_PROFILE, payload={"limit_a": limit_a, "phases": 3}, session=session)
 
 

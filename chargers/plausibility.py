@@ -65,7 +65,7 @@ def assess(
         is_late = point is not stop and point.measured_at < top.measured_at
         if point.energy_wh < top.energy_wh - TOLERANCE_WH and not is_late:
             doubts.append(Doubt.REGISTER_FELL)
-        if point.energy_wh - previous.energy_wh > _most(previous, point, rated_power_w):
+        if point.energy_wh - top.energy_wh > _most(previous, point, rated_power_w):
             doubts.append(Doubt.REGISTER_JUMPED)
         top = max(top, point, key=lambda reading: reading.energy_wh)
     if top.energy_wh - points[0].energy_wh > _most(points[0], points[-1], rated_power_w):

@@ -202,14 +202,12 @@ def _session_to_stop(
         named = own.filter(pk=transaction_id).first()
         if named:
             return named
-    repeated = own.filter(
-        stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at, id_tag_text__iexact=id_tag_text
-    ).first()
-    if repeated and moment.text:
+    if id_tag_text:
+        own = own.filter(id_tag_text__iexact=id_tag_text[:64])
+    stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at)
+    if not moment.is_doubtful and (repeated := stopped.first()):
         return repeated
     running = own.running()
-    if id_tag_text:
-        running = running.filter(id_tag_text__iexact=id_tag_text[:64])
     candidates = list(running[:2])
     return candidates[0] if len(candidates) == 1 else None
 
@@ -438,7 +436,7 @@ def enforce_budgets() -> int:
         cost = progress(session).cost or 0
         if cost < budget * WARN_AT:
             continue
-        budget += wallets.extend_hold(session.reference, by=settings.SESSION_HOLD)
+        budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
         if cost >= budget * WARN_AT and session.warned_at is None:
             ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
             live.publish_session(session)

@@ -120,7 +120,8 @@ def database(text: str) -> dict[str, Any]:
 
 DEBUG = read("DEBUG", boolean, default=False)
 SECRET_KEY = read("SECRET_KEY", secret, hint="`./run serve` writes one into .env by itself.")
-SITE_URL = read("SITE_URL", url("http", "https"), default="http://127.0.0.1:8000")
+PORT = read("PORT", number(1, 65_535), default=8000)
+SITE_URL = read("SITE_URL", url("http", "https"), default=f"http://127.0.0.1:{PORT}")
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
 ALLOWED_HOSTS = read("ALLOWED_HOSTS", items, default=["127.0.0.1", "localhost", "[::1]", SITE_HOST])
 CSRF_TRUSTED_ORIGINS = [SITE_URL]

@@ -12,13 +12,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: all)")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=int, default=settings.PORT)
         parser.add_argument("--no-migrate", action="store_true", help="the database is migrated already")
         parser.add_argument("--no-sweep", action="store_true", help="`manage.py sweep` runs as a process of its own")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["no_migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
         # Twisted chooses its reactor when daphne is imported: not before it is needed.
         from sharecharge import asgi, server
 
