@@ -1,0 +1,144 @@
+"""People and cards for operators. Nothing is ever deleted here: history needs it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts import id_tags, people
+from accounts.models import IdTag, User
+from sharecharge.errors import Refused
+
+
+class KeptAdmin(admin.ModelAdmin):
+    """Rows that may be changed but never deleted."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def for_each(self, request: HttpRequest, rows: QuerySet[Any], action: Any) -> None:
+        """One domain call per row; what is refused is told with its reason."""
+        done = 0
+        for row in rows:
+            try:
+                action(row)
+                done += 1
+            except Refused as refusal:
+                self.message_user(request, f"{row}: {refusal}", messages.ERROR)
+        if done:
+            self.message_user(
+                request, ngettext("Done for %(done)s row.", "Done for %(done)s rows.", done) % {"done": done}
+            )
+
+
+class ReadOnlyAdmin(KeptAdmin):
+    """Facts: nobody writes them here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class UserAddForm(AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "name", "role")
+
+
+class UserEditForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = ("email", "name", "role", "is_active", "password")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    form = UserEditForm
+    add_form = UserAddForm
+    ordering = ("email",)
+    list_display = ("email", "name", "role", "is_active", "created_at", "last_login")
+    list_filter = ("role", "is_active", "created_at")
+    search_fields = ("email", "name")
+    date_hierarchy = "created_at"
+    readonly_fields = ("created_at", "last_login")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("email", "name", "role", "is_active", "password")}),
+        (gettext_lazy("Times"), {"fields": ("created_at", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "role", "usable_password", "password1", "password2")}),)
+    actions = ("switch_off", "switch_on")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description=gettext_lazy("Switch off (instead of deleting)"))
+    def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            if user == request.user:
+                self.message_user(request, _("You cannot switch off yourself."), messages.ERROR)
+            else:
+                people.set_active(user, active=False)
+
+    @admin.action(description=gettext_lazy("Switch on"))
+    def switch_on(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            people.set_active(user, active=True)
+
+
+class IdTagForm(forms.ModelForm):
+    class Meta:
+        model = IdTag
+        fields = ("user", "uid", "name", "parent", "is_enabled", "expires_at")
+
+    def clean_uid(self) -> str:
+        try:
+            uid = id_tags.clean_uid(self.cleaned_data["uid"])
+        except Refused as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+        if IdTag.objects.live().with_uid(uid).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("Another living card has this number."))
+        return uid
+
+
+class LivingFilter(admin.SimpleListFilter):
+    title = gettext_lazy("deleted")
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", gettext_lazy("no")), ("yes", gettext_lazy("yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = {"no": True, "yes": False}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(deleted_at__isnull=wanted)
+
+
+@admin.register(IdTag)
+class IdTagAdmin(KeptAdmin):
+    form = IdTagForm
+    list_display = ("uid", "name", "user", "kind", "is_enabled", "expires_at", "deleted_at")
+    list_filter = ("kind", "is_enabled", LivingFilter)
+    search_fields = ("uid", "name", "user__email", "user__name")
+    list_select_related = ("user",)
+    autocomplete_fields = ("user", "parent")
+    readonly_fields = ("kind", "created_at", "deleted_at")
+    date_hierarchy = "created_at"
+    actions = ("delete_softly",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    @admin.action(description=gettext_lazy("Delete (the history keeps the card)"))
+    def delete_softly(self, request: HttpRequest, tags: QuerySet[IdTag]) -> None:
+        self.for_each(request, tags, id_tags.delete)

@@ -1,0 +1,182 @@
+"""The ledger for operators: read-only. The one thing to do is a reversal, which is a further transfer."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.admin import ReadOnlyAdmin
+from accounts.models import User
+from billing import ledger, units
+from billing.models import Account, Entry, Hold, Payout, Tariff, TopUp, Transfer
+
+
+def money_column(field: str, label: Any) -> Any:
+    @admin.display(description=label, ordering=field)
+    def column(row: Any) -> str:
+        return units.money(getattr(row, field))
+
+    return column
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
+
+
+class AccountStateFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("owes", gettext_lazy("owes money")), ("held", gettext_lazy("has money on hold"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        conditions = {"owes": Q(kind=Account.Kind.RECEIVABLE, balance__lt=0), "held": Q(held__gt=0)}
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    list_display = (
+        "kind",
+        "user",
+        money_column("balance", gettext_lazy("balance")),
+        money_column("held", gettext_lazy("on hold")),
+    )
+    list_filter = ("kind", AccountStateFilter)
+    search_fields = ("user__email", "user__name")
+    list_select_related = ("user",)
+
+
+class EntryInline(admin.TabularInline):
+    model = Entry
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("account", "amount_text")
+    amount_text = money_column("amount", gettext_lazy("amount"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Transfer)
+class TransferAdmin(ReadOnlyAdmin):
+    list_display = ("id", "kind", "reference", "description", "created_at", "created_by")
+    list_filter = ("kind", "created_at")
+    search_fields = ("reference", "description", "entries__account__user__email")
+    date_hierarchy = "created_at"
+    list_select_related = ("created_by",)
+    inlines = (EntryInline,)
+    actions = ("reverse",)
+
+    @admin.action(description=gettext_lazy("Reverse by a further transfer"))
+    def reverse(self, request: HttpRequest, transfers: QuerySet[Transfer]) -> TemplateResponse | None:
+        form = ReasonForm(request.POST if "reason" in request.POST else None)
+        if not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Reverse transfers"),
+                "transfers": transfers.prefetch_related("entries__account__user"),
+                "form": form,
+                "checkbox": ACTION_CHECKBOX_NAME,
+                "opts": self.opts,
+            }
+            return TemplateResponse(request, "admin/reverse_transfers.html", context)
+        assert isinstance(request.user, User)
+        for transfer in transfers:
+            self._reverse(request, transfer, reason=form.cleaned_data["reason"], by=request.user)
+        return None
+
+    def _reverse(self, request: HttpRequest, transfer: Transfer, *, reason: str, by: User) -> None:
+        try:
+            reversal = ledger.reverse(transfer, reason=reason, by=by)
+        except IntegrityError:
+            self.message_user(
+                request,
+                _("%(transfer)s was not reversed: somebody's wallet no longer covers it.") % {"transfer": transfer},
+                messages.ERROR,
+            )
+        else:
+            self.message_user(
+                request, _("%(transfer)s is reversed by %(reversal)s.") % {"transfer": transfer, "reversal": reversal}
+            )
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "transfer", "account", money_column("amount", gettext_lazy("amount")))
+    list_filter = ("account__kind", "transfer__kind")
+    search_fields = ("transfer__reference", "account__user__email", "account__user__name")
+    list_select_related = ("transfer", "account__user")
+
+
+class ActiveHoldFilter(admin.SimpleListFilter):
+    title = gettext_lazy("active")
+    parameter_name = "active"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", gettext_lazy("yes")), ("no", gettext_lazy("no"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> QuerySet[Hold]:
+        wanted = {"yes": True, "no": False}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(released_at__isnull=wanted)
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    list_display = (
+        "reference",
+        "account",
+        money_column("amount", gettext_lazy("amount")),
+        "created_at",
+        "expires_at",
+        "released_at",
+    )
+    list_filter = (ActiveHoldFilter,)
+    search_fields = ("reference", "account__user__email")
+    date_hierarchy = "created_at"
+    list_select_related = ("account__user",)
+
+
+@admin.register(TopUp)
+class TopUpAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "user",
+        money_column("amount", gettext_lazy("amount")),
+        "status",
+        "provider",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("status", "provider")
+    search_fields = ("user__email", "user__name", "provider_reference")
+    date_hierarchy = "created_at"
+    list_select_related = ("user",)
+
+
+@admin.register(Tariff)
+class TariffAdmin(ReadOnlyAdmin):
+    list_display = ("id", "owner", money_column("price_per_kwh", gettext_lazy("price per kWh")), "created_at")
+    search_fields = ("owner__email", "owner__name")
+    date_hierarchy = "created_at"
+    list_select_related = ("owner",)
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    list_display = ("id", "user", money_column("amount", gettext_lazy("amount")), "status", "created_at", "finished_at")
+    list_filter = ("status",)
+    search_fields = ("user__email", "user__name", "bank_account")
+    date_hierarchy = "created_at"
+    list_select_related = ("user",)
