@@ -480,9 +480,7 @@ def test_the_driver_is_warned_and_then_stopped(online, running, alice):
     assert sessions.enforce_budgets() == 1
     assert sessions.enforce_budgets() == 0
     assert stops_asked(running) == 1
-    assert stop(
-        online, running.pk, meter=1000 + 201_000, minutes=62
-    ).is_held  # 201 kWh in an hour is too much for 11 kW
+    assert stop(online, running.pk, meter=1000 + 201_000, minutes=62).is_held  # beyond 11 kW
 
 
 def test_what_the_wallet_does_not_cover_is_owed(online, connector, alice, bob, running):

@@ -1,0 +1,121 @@
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from chargers import recorder
+from chargers.models import Charger, Connector, Message, MeterValue
+from chargers.recorder import ConnectorStatus, Exchange, Facts, Recorder, Sample
+from chargers.tests.test_sessions import start
+
+
+def status(charger, number=1, value="Charging", error=""):
+    now = timezone.now()
+    return Facts(charger.pk, now, status=ConnectorStatus(number, value, error, "", now))
+
+
+def sample(charger, session_id=None, number=1, digest=1, **values):
+    now = timezone.now()
+    told = Sample(
+        connector_id=number, session_id=session_id, measured_at=now, context="", raw=[], digest=digest, **values
+    )
+    return Facts(charger.pk, now, samples=(told,))
+
+
+@pytest.mark.django_db
+def test_a_status_of_an_unknown_connector_discovers_it(charger):
+    recorder.write([status(charger, 1), status(charger, 2, "Available")])
+    assert list(charger.connectors.values_list("connector_id", "status")) == [(1, "Charging"), (2, "Available")]
+
+
+@pytest.mark.django_db
+def test_connector_zero_is_the_charger_itself(charger):
+    recorder.write([status(charger, 0, "Faulted", "HighTemperature")])
+    charger.refresh_from_db()
+    assert (charger.status, charger.error_code) == ("Faulted", "HighTemperature")
+    assert not charger.connectors.exists()
+
+
+@pytest.mark.django_db
+def test_numbers_that_no_connector_has_make_no_rows(charger):
+    recorder.write([status(charger, 65), sample(charger, number=32_767)])
+    assert not Connector.objects.exists()
+    assert MeterValue.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_the_last_status_of_a_batch_stays(charger):
+    recorder.write([status(charger, 1, "Preparing"), status(charger, 1, "Charging")])
+    assert charger.connectors.get().status == "Charging"
+
+
+@pytest.mark.django_db
+def test_a_sample_without_a_transaction_belongs_to_the_running_session(online, alice_card):
+    session = start(online).session
+    recorder.write([sample(online)])
+    assert session.meter_values.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_sample_outside_of_any_session_is_kept_once(online):
+    recorder.write([sample(online, digest=7), sample(online, digest=7), sample(online, digest=8)])
+    recorder.write([sample(online, digest=7)])
+    assert MeterValue.objects.filter(session=None).count() == 2
+
+
+@pytest.mark.django_db
+def test_any_frame_proves_that_the_charger_is_alive(charger):
+    now = timezone.now() + timedelta(seconds=5)
+    recorder.write([Facts(charger.pk, now)])
+    charger.refresh_from_db()
+    assert charger.last_seen_at == now
+
+
+@pytest.mark.django_db
+def test_an_endless_message_is_cut(charger):
+    told = Exchange(Message.Direction.IN, "i" * 200, "a" * 200, "x" * 10**6, "", is_error=False)
+    recorder.write([Facts(charger.pk, timezone.now(), exchange=told)])
+    assert len(Message.objects.get().request) == recorder.MESSAGE_TEXT_LIMIT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_submitted_facts_are_stored_when_their_future_is_done(charger):
+    writer = Recorder()
+    futures = [writer.submit(sample(charger, digest=number)) for number in range(200)]
+    for future in futures:
+        future.result(timeout=20)
+    assert MeterValue.objects.count() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_poisoned_fact_costs_only_itself(charger):
+    writer = Recorder()
+    poison = Facts(10**9, timezone.now(), samples=sample(charger).samples)  # no such charger
+    released = threading.Event()
+    futures = [writer.submit(fact) for fact in (sample(charger, digest=1), poison, sample(charger, digest=2))]
+    released.set()
+    assert futures[0].result(timeout=20) is None
+    assert futures[1].exception(timeout=20) is not None
+    assert futures[2].result(timeout=20) is None
+    assert set(MeterValue.objects.values_list("digest", flat=True)) == {1, 2}
+    assert connection.vendor in {"sqlite", "postgresql"}
+
+
+def test_more_facts_than_the_bound_are_refused(monkeypatch):
+    monkeypatch.setattr(recorder, "QUEUE_LIMIT", 1)
+    writer = Recorder()
+    writer._thread = threading.current_thread()  # nobody empties the queue
+    writer.submit(Facts(1, timezone.now()))
+    with pytest.raises(recorder.Overloaded):
+        writer.submit(Facts(1, timezone.now()))
+
+
+@pytest.mark.django_db
+def test_the_whole_batch_takes_few_queries(online, alice_card, django_assert_max_num_queries):
+    session = start(online).session
+    batch = [sample(online, session.pk, digest=number, energy_wh=number) for number in range(100)]
+    with django_assert_max_num_queries(8):
+        recorder.write(batch)
+    assert Charger.objects.get(pk=online.pk).last_seen_at == batch[-1].received_at
