@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ocpp_gateway.simulator.connection import Credentials
 from ocpp_gateway.simulator.memory import Clock, Journal, Transaction
@@ -26,7 +27,8 @@ async def live(charger: SimulatedCharger, traffic: Traffic) -> list[Transaction]
     visits = 0
     while not traffic.sessions or visits < traffic.sessions:
         visits += 1
-        await charger.clock.sleep(rng.expovariate(1 / traffic.gap_seconds))
+        # Gaps are random as arrivals are, but nobody wants to watch a charger that stays empty for hours.
+        await charger.clock.sleep(min(rng.expovariate(1 / traffic.gap_seconds), 3 * traffic.gap_seconds))
         outlet = rng.choice(list(charger.outlets.values()))
         await charger.set_clock()
         if outlet.car is not None or not outlet.is_available or outlet.remote_tag is not None:
@@ -49,6 +51,7 @@ async def run_fleet(
     say: Say | None = None,
     sample_seconds: int = 60,
     cars_follow_remote_starts: bool = False,
+    tells_samples: bool = True,
 ) -> list[Transaction]:
     """Simulated charge points, each with its cars, until all their sessions are done or the task is cancelled.
 
@@ -66,17 +69,13 @@ async def run_fleet(
             seed=rng.getrandbits(32),
             sample_seconds=sample_seconds,
             cars_follow_remote_starts=cars_follow_remote_starts,
+            tells_samples=tells_samples,
         )
         async with charger:
             return await live(charger, traffic)
 
-    tasks = [asyncio.create_task(run(credentials)) for credentials in fleet]
-    try:
-        return [transaction for transactions in await asyncio.gather(*tasks) for transaction in transactions]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    done = await together([run(credentials) for credentials in fleet])
+    return [transaction for transactions in done for transaction in transactions]
 
 
 async def charge_once(
@@ -89,8 +88,22 @@ async def charge_once(
     say: Say | None = None,
     seed: int | None = None,
     stay_seconds: float = float("inf"),
+    tells_samples: bool = True,
 ) -> Transaction | None:
     """One visit of one car, from the boot of its charge point to the answered StopTransaction."""
-    charger = SimulatedCharger(credentials, url=url, clock=clock, journal=journal, say=say, seed=seed)
+    charger = SimulatedCharger(
+        credentials, url=url, clock=clock, journal=journal, say=say, seed=seed, tells_samples=tells_samples
+    )
     async with charger:
         return await charger.visit(car, stay_seconds=stay_seconds)
+
+
+async def together(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results of works that run at the same time; when one fails, the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -40,7 +40,8 @@ Say = Callable[[str, str], None]
 class SimulatedCharger:
     """A charge point with its connectors. As a context manager it connects, stays connected, and ends gracefully.
 
-    `sample_seconds` are simulated seconds between MeterValues; `rated_power_w` is what each connector offers.
+    `credentials` say who it is, `seed` makes its cars and its waiting repeatable. `sample_seconds` are simulated
+    seconds between MeterValues; `rated_power_w` is what each connector offers.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class SimulatedCharger:
         rated_power_w: float = RATED_POWER_W,
         register_wh: int | None = None,
         cars_follow_remote_starts: bool = False,
+        tells_samples: bool = True,
     ) -> None:
         self.credentials = credentials
         self.identity = credentials.identity
@@ -65,6 +67,7 @@ class SimulatedCharger:
         self.rng = random.Random(seed)
         self.rated_power_w = rated_power_w
         self.cars_follow_remote_starts = cars_follow_remote_starts
+        self.tells_samples = tells_samples
         self.outlets = {
             number: Outlet(number, Register(self.rng.randrange(10_000_000) if register_wh is None else register_wh))
             for number in range(1, credentials.connectors + 1)
@@ -436,11 +439,12 @@ class SimulatedCharger:
         )
         sample = {"timestamp": utc_text(at), "sampled_value": measurement.sampled_values()}
         self.queue.append(Queued(call.MeterValues(outlet.number, [sample]), transaction))
-        self.say(
-            f"{power_w / 1000:.1f} kW, {(measurement.register_wh - transaction.meter_start_wh) / 1000:.2f} kWh, "
-            f"{measurement.soc_percent:.0f} %",
-            connector_id=outlet.number,
-        )
+        if self.tells_samples:
+            energy_kwh = (measurement.register_wh - transaction.meter_start_wh) / 1000
+            self.say(
+                f"{power_w / 1000:.1f} kW, {energy_kwh:.2f} kWh, {measurement.soc_percent:.0f} %",
+                connector_id=outlet.number,
+            )
 
     async def _show_flow(self, outlet: Outlet, transaction: Transaction) -> None:
         """Charging, SuspendedEV (the car wants nothing) or SuspendedEVSE (we offer too little)."""
