@@ -102,6 +102,7 @@ def test_the_database_refuses_an_unbalanced_transfer(wallet, platform):
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite checks nothing at commit and cannot truncate")
 @pytest.mark.parametrize("table", ["billing_entry", "billing_transfer CASCADE"])
+@pytest.mark.django_db(transaction=True)
 def test_postgresql_refuses_to_truncate(alice, table):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {table}")

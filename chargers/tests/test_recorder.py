@@ -2,7 +2,6 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from chargers import recorder
@@ -93,14 +92,11 @@ def test_submitted_facts_are_stored_when_their_future_is_done(charger):
 def test_a_poisoned_fact_costs_only_itself(charger):
     writer = Recorder()
     poison = Facts(10**9, timezone.now(), samples=sample(charger).samples)  # no such charger
-    released = threading.Event()
     futures = [writer.submit(fact) for fact in (sample(charger, digest=1), poison, sample(charger, digest=2))]
-    released.set()
     assert futures[0].result(timeout=20) is None
     assert futures[1].exception(timeout=20) is not None
     assert futures[2].result(timeout=20) is None
     assert set(MeterValue.objects.values_list("digest", flat=True)) == {1, 2}
-    assert connection.vendor in {"sqlite", "postgresql"}
 
 
 def test_more_facts_than_the_bound_are_refused(monkeypatch):

@@ -1,4 +1,4 @@
-"""The gateway as a charger sees it: frames in, frames out, rows in between. Names in brackets are certification cases."""
+"""The gateway as a charger sees it: frames in, frames out, rows in between. [TC_…] are certification cases."""
 
 import asyncio
 from datetime import timedelta
@@ -385,7 +385,7 @@ def test_remote_start_and_stop(booted, connector, alice):
     session_id = start(booted, tag=payload["idTag"])["transactionId"]
     command.refresh_from_db()
     assert (command.status, command.session_id) == ("accepted", session_id)
-    commands.request_remote_stop(command.session, user=alice)
+    commands.request_remote_stop(ChargingSession.objects.get(), user=alice)
     _type, message_id, action, payload = booted.next_call()
     assert (action, payload) == ("RemoteStopTransaction", {"transactionId": session_id})
     booted.send([3, message_id, {"status": "Accepted"}])
@@ -491,9 +491,5 @@ def test_a_new_password_is_never_logged(booted, caplog):
     booted.send([3, message_id, {"status": "Accepted"}])
     booted.call("Heartbeat", {})
     assert "CANARY" not in caplog.text
-    assert station_password_is_absent(booted, caplog.text)
+    assert booted.password not in caplog.text
     assert not [message for message in Message.objects.all() if "CANARY" in message.request + message.response]
-
-
-def station_password_is_absent(station, text):
-    return station.password not in text

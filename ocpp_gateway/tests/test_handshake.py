@@ -36,8 +36,14 @@ def test_the_identity_in_a_path(path, identity):
 
 @pytest.mark.parametrize(
     ("offered", "chosen"),
-    [(["ocpp1.6"], "ocpp1.6"), (["ocpp0.1", "ocpp1.6"], "ocpp1.6"), (["OCPP1.6"], "OCPP1.6"), (["ocpp2.0.1"], None), ([], None)],
-)  # fmt: skip
+    [
+        (["ocpp1.6"], "ocpp1.6"),
+        (["ocpp0.1", "ocpp1.6"], "ocpp1.6"),
+        (["OCPP1.6"], "OCPP1.6"),
+        (["ocpp2.0.1"], None),
+        ([], None),
+    ],
+)
 def test_the_best_subprotocol_is_echoed_exactly(offered, chosen):
     assert handshake.choose(offered) == chosen
 
