@@ -51,12 +51,18 @@ class ReadOnlyAdmin(KeptAdmin):
 
 
 class UserAddForm(AdminUserCreationForm):
+    def clean_email(self) -> str:
+        return User.objects.normalize_email(self.cleaned_data["email"])
+
     class Meta:
         model = User
         fields = ("email", "name", "role")
 
 
 class UserEditForm(UserChangeForm):
+    def clean_email(self) -> str:
+        return User.objects.normalize_email(self.cleaned_data["email"])
+
     class Meta:
         model = User
         fields = ("email", "name", "role", "is_active", "password")

@@ -60,7 +60,7 @@ class EntryInline(admin.TabularInline):
     extra = 0
     can_delete = False
     fields = readonly_fields = ("account", "amount_text")
-    amount_text = money_column("amount", gettext_lazy("amount"))
+    amount_text = staticmethod(money_column("amount", gettext_lazy("amount")))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from billing import units
 
 SPACES = re.compile(r"\s")
-NUMBER = re.compile(r"\d{1,12}([.,]\d+)?")
+NUMBER = re.compile(r"(\d{1,12})(?:[.,](\d+))?", re.ASCII)
 
 
 class ScaledField(forms.CharField):
@@ -28,19 +28,21 @@ class ScaledField(forms.CharField):
         super().__init__(**kwargs)
         self.places, self.low, self.high = places, low, high
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
-        text = SPACES.sub("", super().clean(value) or "")
+    def clean(self, typed: Any) -> int | None:  # type: ignore[override]
+        text = SPACES.sub("", super().clean(typed) or "")
         if not text:
             return None
-        if not NUMBER.fullmatch(text):
+        number = NUMBER.fullmatch(text)
+        if number is None:
             raise forms.ValidationError(_("Write a number such as 12.50."), code="invalid")
-        scaled = Decimal(text.replace(",", ".")).scaleb(self.places)
-        if scaled != scaled.to_integral_value():
+        whole, decimals = number.group(1), number.group(2) or ""
+        if len(decimals) > self.places:  # "1,000" may be a thousand or one: we do not guess
             raise forms.ValidationError(
                 _("At most %(places)s decimals are possible."), code="decimals", params={"places": self.places}
             )
-        self._check_range(int(scaled))
-        return int(scaled)
+        value = int(whole + decimals.ljust(self.places, "0"))
+        self._check_range(value)
+        return value
 
     def _check_range(self, value: int) -> None:
         if value < self.low:

@@ -277,6 +277,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <noreply@{SITE_HOST}>")
 
@@ -285,6 +286,7 @@ DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <nore
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("cs", _("Czech"))]
 LOCALE_PATHS = [BASE_DIR / "sharecharge" / "locale"]
+FORMAT_MODULE_PATH = ["sharecharge.formats"]
 USE_I18N = True
 USE_TZ = True  # UTC is stored; TIME_ZONE is what people see.
 TIME_ZONE = read("TIME_ZONE", zone, default="Europe/Prague")

@@ -1,0 +1,247 @@
+"""The operator's admin: every page opens for operators only, nothing can be deleted, secrets stay away."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import id_tags
+from accounts.models import IdTag, User
+from billing import ledger, wallets
+from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
+from chargers import commands
+from chargers.models import (
+    Charger,
+    ChargingSession,
+    Command,
+    ConnectionAttempt,
+    Connector,
+    Message,
+    MeterValue,
+    UnmatchedStop,
+)
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+OURS = [model for model in MODELS if model._meta.app_label in {"accounts", "billing", "chargers"}]
+
+
+def address(model: type, page: str, *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+@pytest.fixture
+def held(online: Charger, connector: Connector, alice: User) -> ChargingSession:
+    """A session whose readings are doubtful."""
+    now = timezone.now()
+    wallets.hold(alice, reference="session:1", minimum=1, wanted=30_000)
+    session = ChargingSession.objects.create(
+        charger=online, connector=connector, user=alice, owner=online.owner, id_tag_text="04A1B2C3D4",
+        status="ended", closed_by="stop", started_at=now, start_received_at=now, ended_at=now, stop_received_at=now,
+        meter_start_wh=0, meter_stop_wh=2_000, tariff=connector.tariff.snapshot(), fee_basis_points=1000,
+        review_reasons=["register_jumped"],
+    )  # fmt: skip
+    MeterValue.objects.create(
+        charger=online, connector_id=1, session=session, measured_at=now, received_at=now, raw=[], digest=1
+    )
+    return session
+
+
+@pytest.fixture
+def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
+    """A row of every model."""
+    charger, now = held.charger, timezone.now()
+    Command.objects.create(charger=charger, action="remote_stop", expires_at=now)
+    ConnectionAttempt.objects.create(charger=charger, path="/ocpp/x", outcome="accepted", first_at=now, last_at=now)
+    Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now)
+    UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
+    Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+
+
+def test_every_model_has_an_admin():
+    from django.apps import apps
+
+    ours = [model for app in ("accounts", "billing", "chargers") for model in apps.get_app_config(app).get_models()]
+    assert set(ours) <= set(admin.site._registry)
+
+
+@pytest.mark.usefixtures("everything")
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+def test_it_opens_every_page_for_the_operator(model, oscar: User, alice: User, bob: User, client_of):
+    client = client_of(oscar)
+    assert client.get(address(model, "changelist")).status_code == 200
+    assert client.get(address(model, "changelist"), {"q": "a"}).status_code == 200
+    row = model.objects.first()
+    assert row is not None
+    assert client.get(address(model, "change", row.pk)).status_code == 200
+    can_add = admin.site._registry[model].has_add_permission(client.get("/").wsgi_request)
+    assert client.get(address(model, "add")).status_code == (200 if can_add else 403)
+    assert client.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+    for other in (alice, bob):
+        assert client_of(other).get(address(model, "changelist")).status_code in (302, 403)
+    assert Client().get(address(model, "changelist")).status_code == 302
+
+
+@pytest.mark.usefixtures("everything")
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+def test_every_filter_answers(model, oscar: User, client_of):
+    client = client_of(oscar)
+    model_admin = admin.site._registry[model]
+    for item in model_admin.list_filter:
+        if isinstance(item, type):
+            request = client.get("/").wsgi_request
+            for value, _label in item(request, {}, model, model_admin).lookups(request, model_admin):
+                assert client.get(address(model, "changelist"), {item.parameter_name: value}).status_code == 200
+
+
+@pytest.mark.usefixtures("everything")
+def test_nobody_is_offered_to_delete(oscar: User, client_of):
+    page = client_of(oscar).get(address(User, "changelist"))
+    assert b"delete_selected" not in page.content
+
+
+def test_it_sends_anonymous_visitors_to_our_login(db):
+    response = Client().get("/admin/", follow=True)
+    assert response.redirect_chain[-1][0] == "/accounts/login/?next=%2Fadmin%2F"
+
+
+def test_it_does_not_show_passwords_of_chargers(online: Charger, oscar: User, client_of):
+    Charger.objects.filter(pk=online.pk).update(next_password_hmac="f00d" * 16)
+    online.refresh_from_db()
+    page = client_of(oscar).get(address(Charger, "change", online.pk)).content.decode()
+    assert online.identity in page
+    assert online.password_hmac not in page
+    assert online.next_password_hmac not in page
+
+
+# ------------------------------------------------------------------------------------------------ people
+
+
+def test_it_adds_a_user_who_can_log_in(oscar: User, client_of):
+    password = "a good long passphrase"
+    form = {"email": "dora@example.com", "name": "Dora", "role": "user", "usable_password": "true"}
+    client_of(oscar).post(address(User, "add"), {**form, "password1": password, "password2": password})
+    assert Client().login(username="dora@example.com", password=password)
+
+
+def test_it_changes_a_password(oscar: User, alice: User, client_of):
+    url = reverse("admin:auth_user_password_change", args=[alice.pk])
+    assert client_of(oscar).get(url).status_code == 200
+    new = "another long passphrase"
+    form = {"usable_password": "true", "password1": new, "password2": new}
+    assert client_of(oscar).post(url, form).status_code == 302
+    assert Client().login(username=alice.email, password=new)
+
+
+def run_action(client: Client, model: type, action: str, *rows, **extra):
+    form = {"action": action, "_selected_action": [row.pk for row in rows], **extra}
+    return client.post(address(model, "changelist"), form, follow=True)
+
+
+def test_it_switches_people_off_but_not_oneself(oscar: User, alice: User, client_of):
+    run_action(client_of(oscar), User, "switch_off", alice, oscar)
+    alice.refresh_from_db()
+    oscar.refresh_from_db()
+    assert not alice.is_active
+    assert oscar.is_active
+    run_action(client_of(oscar), User, "switch_on", alice)
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+def test_it_deletes_a_card_softly(oscar: User, alice_card: IdTag, client_of):
+    run_action(client_of(oscar), IdTag, "delete_softly", alice_card)
+    alice_card.refresh_from_db()
+    assert alice_card.deleted_at
+    assert client_of(oscar).get(address(IdTag, "change", alice_card.pk)).status_code == 200
+
+
+def test_it_refuses_a_second_card_with_the_same_number(oscar: User, charlie: User, alice_card: IdTag, client_of):
+    response = client_of(oscar).post(address(IdTag, "add"), {"user": charlie.pk, "uid": "04:a1:b2:c3:d4"})
+    assert response.status_code == 200
+    assert "Another living card" in response.content.decode()
+    assert id_tags.find("04A1B2C3D4") == alice_card
+
+
+# ------------------------------------------------------------------------------------------------ money
+
+
+def test_the_ledger_is_read_only(oscar: User, alice: User, client_of):
+    for model in (Account, Transfer, Entry, TopUp, Hold):
+        model_admin = admin.site._registry[model]
+        request = client_of(oscar).get("/").wsgi_request
+        assert not model_admin.has_change_permission(request)
+        assert not model_admin.has_add_permission(request)
+    account = Account.objects.get(user=alice, kind="wallet")
+    response = client_of(oscar).post(address(Account, "change", account.pk), {"balance": "1"})
+    assert response.status_code == 403
+
+
+def test_it_reverses_a_transfer_after_asking(oscar: User, alice: User, client_of):
+    transfer = Transfer.objects.get()
+    page = run_action(client_of(oscar), Transfer, "reverse", transfer)
+    assert "Reverse transfers" in page.content.decode()
+    assert wallets.wallet_of(alice).balance == 100_000
+    run_action(client_of(oscar), Transfer, "reverse", transfer, reason="paid twice")
+    assert wallets.wallet_of(alice).balance == 0
+    reversal = Transfer.objects.first()
+    assert (reversal.kind, reversal.created_by, reversal.description) == ("reversal", oscar, "paid twice")
+    run_action(client_of(oscar), Transfer, "reverse", transfer, reason="again")
+    assert Transfer.objects.count() == 2
+    assert ledger.breaches() == []
+
+
+def test_it_says_when_a_wallet_does_not_cover_a_reversal(oscar: User, alice: User, client_of):
+    wallets.hold(alice, reference="session:9", minimum=1, wanted=30_000)
+    page = run_action(client_of(oscar), Transfer, "reverse", Transfer.objects.get(), reason="oops")
+    assert "no longer covers" in page.content.decode()
+    assert wallets.wallet_of(alice).balance == 100_000
+
+
+# ------------------------------------------------------------------------------------------------ fleet
+
+
+def test_it_releases_a_held_session(oscar: User, held: ChargingSession, client_of: Callable[[User], Client]):
+    listed = client_of(oscar).get(address(ChargingSession, "changelist"), {"attention": "held"})
+    assert f">{held.pk}<" in listed.content.decode()
+    run_action(client_of(oscar), ChargingSession, "release", held)
+    held.refresh_from_db()
+    assert (held.status, held.cost, held.reviewed_by) == ("settled", 1000, oscar)
+    page = run_action(client_of(oscar), ChargingSession, "release", held)
+    assert "does not wait for a check" in page.content.decode()
+
+
+def test_it_asks_a_charger_to_stop(oscar: User, held: ChargingSession, client_of):
+    ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[])
+    run_action(client_of(oscar), ChargingSession, "stop_remotely", held)
+    assert held.commands.get().action == commands.Action.REMOTE_STOP
+
+
+def test_it_reads_a_configuration(oscar: User, online: Charger, client_of):
+    run_action(client_of(oscar), Charger, "read_configuration", online)
+    assert online.commands.get().requested_by == oscar
+
+
+def test_it_blurs_a_moved_charger_anew(oscar: User, online: Charger, client_of):
+    form = {
+        "name": "Moved", "access": "public", "is_sharing": "on", "is_enabled": "on", "street": "", "house_number": "",
+        "city": "Brno", "postal_code": "", "region": "", "latitude": "49.2", "longitude": "16.6",
+        "registration": "accepted", "connectors-TOTAL_FORMS": "0", "connectors-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    response = client_of(oscar).post(address(Charger, "change", online.pk), form)
+    assert response.status_code == 302
+    mark = online.connection_mark
+    online.refresh_from_db()
+    assert (online.name, online.latitude, online.connection_mark) == ("Moved", 49.2, mark)
+    assert abs(online.public_latitude - 49.2) < 0.01
+    assert online.public_latitude != 49.2
+
+
+def test_it_refuses_to_delete_a_charger_in_use(oscar: User, held: ChargingSession, client_of):
+    ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[])
+    page = run_action(client_of(oscar), Charger, "delete_softly", held.charger)
+    assert "A car is charging here" in page.content.decode()
+    assert Charger.objects.live().filter(pk=held.charger_id).exists()
