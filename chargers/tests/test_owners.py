@@ -1,0 +1,198 @@
+"""What owners see and do: add, connect, price, share, rotate, delete."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from chargers import registry
+from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
+
+PLACE = {
+    "name": "New box", "street": "Krátká", "house_number": "5", "city": "Brno", "postal_code": "602 00",
+    "latitude": "49,195", "longitude": "16.608",
+}  # fmt: skip
+ACTIONS = ["edit", "sharing", "access", "password", "delete", "manage"]
+
+
+def path_of(charger: Charger, action: str = "manage") -> str:
+    return reverse(f"charger_{action}", args=[charger.pk])
+
+
+@pytest.mark.parametrize("path", ["/my/chargers/", "/my/chargers/add/"])
+def test_it_is_for_owners(alice: User, client_of, path):
+    assert Client().get(path).url.startswith("/accounts/login/")
+    assert client_of(alice).get(path).url == "/my/become-owner/"
+    assert client_of(alice).post("/my/chargers/add/", {**PLACE, "access": "public"}).url == "/my/become-owner/"
+    assert not Charger.objects.exists()
+
+
+def test_it_adds_a_charger_and_shows_the_password_once(bob: User, client_of):
+    client = client_of(bob)
+    response = client.post("/my/chargers/add/", {**PLACE, "access": "private"})
+    charger = Charger.objects.get()
+    assert (charger.owner, charger.access, charger.latitude, charger.city) == (bob, "private", 49.195, "Brno")
+    password = response.context["password"]
+    assert registry.password_matches(charger, password.encode())
+    page = response.content.decode()
+    for text in (password, charger.identity, f"/ocpp/{charger.identity}", 'data-copy="password"'):
+        assert text in page
+    assert "no-store" in response.headers["Cache-Control"]
+    assert password not in client.get(path_of(charger)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", ""), ("city", ""), ("latitude", "91"), ("latitude", "north"), ("longitude", ""), ("longitude", "nan"),
+     ("access", "everybody"), ("name", "x" * 101)],
+)  # fmt: skip
+def test_it_names_the_field_that_is_wrong(bob: User, client_of, field, value):
+    response = client_of(bob).post("/my/chargers/add/", {**PLACE, "access": "private", field: value})
+    assert response.status_code == 400
+    assert field in response.context["form"].errors
+    assert not Charger.objects.exists()
+
+
+def test_it_lists_ones_own_only(online: Charger, bob: User, client_of):
+    other = User.objects.create_user("eve@example.com", name="Eve", role="owner")
+    assert "Bob&#x27;s garage" in client_of(bob).get("/my/chargers/").content.decode()
+    assert "Bob&#x27;s garage" not in client_of(other).get("/my/chargers/").content.decode()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_foreign_charger_is_not_there(online: Charger, connector: Connector, client_of, action):
+    eve = client_of(User.objects.create_user("eve@example.com", name="Eve", role="owner"))
+    form = {**PLACE, "access": "private", "sharing": "false"}
+    assert eve.post(path_of(online, action), form).status_code in (404, 405)
+    assert eve.get(path_of(online, action)).status_code in (404, 405)
+    assert eve.post(reverse("connector_edit", args=[online.pk, 1]), {}).status_code == 404
+    assert Client().get(path_of(online, action)).url.startswith("/accounts/login/")
+    before = (online.name, online.access, online.is_sharing, online.deleted_at, online.next_password_hmac)
+    online.refresh_from_db()
+    assert before == (online.name, online.access, online.is_sharing, online.deleted_at, online.next_password_hmac)
+
+
+def test_it_shows_attempts_with_advice_and_messages(online: Charger, bob: User, client_of):
+    now = timezone.now()
+    ConnectionAttempt.objects.create(
+        charger=online, path="/ocpp/x", outcome="wrong_password", count=3, first_at=now, last_at=now
+    )
+    Message.objects.create(charger=online, direction="in", action="Heartbeat", request="<b>&", at=now)
+    page = client_of(bob).get(path_of(online)).content.decode()
+    assert "The password does not fit" in page
+    assert "3×" in page
+    assert "Heartbeat" in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_every_outcome_has_advice():
+    from chargers import plausibility, shapes
+
+    assert set(ConnectionAttempt.Outcome.values) == set(shapes.ADVICE)
+    assert {str(doubt) for doubt in plausibility.Doubt} == set(shapes.DOUBTS)
+
+
+def test_it_moves_a_charger_and_blurs_it_anew(online: Charger, bob: User, client_of):
+    client_of(bob).post(path_of(online, "edit"), PLACE)
+    online.refresh_from_db()
+    assert (online.name, online.longitude, online.street) == ("New box", 16.608, "Krátká")
+    assert 0 < abs(online.public_longitude - 16.608) < 0.01
+    blurred = online.public_longitude
+    client_of(bob).post(path_of(online, "edit"), {**PLACE, "name": "Newer"})
+    online.refresh_from_db()
+    assert (online.name, online.public_longitude) == ("Newer", blurred)
+    response = client_of(bob).post(path_of(online, "edit"), {**PLACE, "latitude": "x"})
+    assert response.status_code == 400
+    assert 'value="x"' in response.content.decode()
+
+
+# ------------------------------------------------------------------------------------------------ plugs and prices
+
+
+def edit_plug(client: Client, connector: Connector, **fields):
+    form = {"type": "Type2", "current": "AC", "max_power_w": "11", "price_per_kwh": "", "is_enabled": "on", **fields}
+    data = {f"connector{connector.connector_id}-{name}": value for name, value in form.items()}
+    path = reverse("connector_edit", args=[connector.charger_id, connector.connector_id])
+    return client.post(path, data, follow=True)
+
+
+@pytest.mark.parametrize(("typed", "price"), [("6,50", 650), ("0", 0), ("", None)])
+def test_it_sets_a_price(connector: Connector, bob: User, client_of, typed, price):
+    edit_plug(client_of(bob), connector, price_per_kwh=typed, max_power_w="7,4")
+    connector.refresh_from_db()
+    assert (connector.tariff.price_per_kwh if connector.tariff else None) == price
+    assert connector.max_power_w == 7_400
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"price_per_kwh": "-1"}, "Write a number"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
+        ({"max_power_w": "0"}, "The least is"), ({"max_power_w": "99999"}, "The most is"),
+        ({"type": "Schuko9"}, "valid choice"), ({"current": ""}, "required"),
+    ],
+)  # fmt: skip
+def test_it_says_what_is_wrong_with_a_plug(connector: Connector, bob: User, client_of, fields, sentence):
+    response = edit_plug(client_of(bob), connector, **fields)
+    assert response.status_code == 400
+    assert sentence in response.content.decode()
+    connector.refresh_from_db()
+    assert connector.tariff.price_per_kwh == 500
+
+
+def test_it_warns_of_a_plug_without_a_price(connector: Connector, bob: User, client_of):
+    registry.set_price(connector, None)
+    assert "no price: others cannot start" in client_of(bob).get(path_of(connector.charger)).content.decode()
+
+
+# ------------------------------------------------------------------------------------------------ sharing and the end
+
+
+def test_it_stops_sharing_and_shares_again(online: Charger, bob: User, client_of):
+    for typed, sharing in (("false", False), ("true", True)):
+        client_of(bob).post(path_of(online, "sharing"), {"sharing": typed})
+        online.refresh_from_db()
+        assert online.is_sharing == sharing
+        assert online.is_online
+
+
+def test_it_chooses_who_may_use_it(online: Charger, bob: User, client_of):
+    client_of(bob).post(path_of(online, "access"), {"access": "private"})
+    online.refresh_from_db()
+    assert online.access == "private"
+    response = client_of(bob).post(path_of(online, "access"), {"access": "martians"})
+    assert response.status_code == 400
+    assert "Choose who may use" in response.content.decode()
+
+
+def test_it_rotates_the_password_after_asking(registered: registry.Registered, bob: User, client_of):
+    charger, client = registered.charger, client_of(bob)
+    assert "shown once" in client.get(path_of(charger, "password")).content.decode()
+    charger.refresh_from_db()
+    assert not charger.next_password_hmac
+    new = client.post(path_of(charger, "password")).context["password"]
+    charger.refresh_from_db()
+    assert registry.password_matches(charger, registered.password.encode())
+    assert registry.password_matches(charger, new.encode())
+
+
+def test_it_deletes_after_asking(online: Charger, bob: User, client_of):
+    client = client_of(bob)
+    assert "history and your earnings stay" in client.get(path_of(online, "delete")).content.decode()
+    assert Charger.objects.live().exists()
+    assert client.post(path_of(online, "delete")).url == "/my/chargers/"
+    assert not Charger.objects.live().exists()
+    assert client.get(path_of(online)).status_code == 404
+
+
+def test_it_does_not_delete_while_a_car_charges(online: Charger, connector: Connector, alice, bob, client_of):
+    now = timezone.now()
+    ChargingSession.objects.create(
+        charger=online, connector=connector, user=alice, owner=bob, started_at=now, start_received_at=now,
+        tariff=connector.tariff.snapshot(), meter_start_wh=0,
+    )  # fmt: skip
+    page = client_of(bob).post(path_of(online, "delete"), follow=True).content.decode()
+    assert "A car is charging here" in page
+    assert Charger.objects.live().exists()
+    assert "Alice is charging" in client_of(bob).get("/my/chargers/").content.decode()

@@ -1,0 +1,174 @@
+"""My charging, the live page of a session, its receipt, its stop and its release."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from billing import units
+from chargers import sessions, shapes
+from chargers.models import Charger, ChargingSession, Connector, MeterValue
+
+
+def make_session(charger: Charger, user: User, **fields) -> ChargingSession:
+    connector = charger.connectors.get()
+    begin = timezone.now() - timedelta(hours=1)
+    session = ChargingSession.objects.create(
+        charger=charger, connector=connector, user=user, owner=charger.owner, id_tag_text="04A1B2C3D4",
+        started_at=begin, start_received_at=begin, meter_start_wh=1_000, tariff=connector.tariff.snapshot(),
+        fee_basis_points=1000, **fields,
+    )  # fmt: skip
+    for minute, energy_wh in ((20, 2_000), (40, 6_000)):
+        at = begin + timedelta(minutes=minute)
+        MeterValue.objects.create(
+            charger=charger, connector_id=1, session=session, measured_at=at, received_at=at, energy_wh=energy_wh,
+            power_w=10_560, soc_percent=40 + minute, raw=[], digest=minute,
+        )  # fmt: skip
+    return session
+
+
+@pytest.fixture
+def running(online: Charger, alice: User) -> ChargingSession:
+    return make_session(online, alice)
+
+
+@pytest.fixture
+def ended(online: Charger, alice: User) -> ChargingSession:
+    now = timezone.now()
+    session = make_session(
+        online, alice, status="ended", closed_by="stop", ended_at=now, stop_received_at=now, meter_stop_wh=6_500
+    )
+    sessions.settle(session.pk)
+    session.refresh_from_db()
+    return session
+
+
+@pytest.fixture
+def held(online: Charger, alice: User) -> ChargingSession:
+    now = timezone.now()
+    return make_session(
+        online, alice, status="ended", closed_by="stop", ended_at=now, stop_received_at=now, meter_stop_wh=6_500,
+        review_reasons=["register_jumped"],
+    )  # fmt: skip
+
+
+def page_of(client: Client, session: ChargingSession) -> str:
+    response = client.get(session.get_absolute_url())
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_it_shows_a_running_session(running: ChargingSession, alice: User, client_of):
+    page = page_of(client_of(alice), running)
+    for text in (units.kwh(5_000), units.money(2_500), units.kw(10_560), "Stop charging", "80"):
+        assert text in page
+    listing = client_of(alice).get("/sessions/").content.decode()
+    assert "Bob&#x27;s garage" in listing
+    assert units.money(2_500) in listing
+
+
+def test_it_shows_the_receipt_to_the_driver(ended: ChargingSession, alice: User, client_of):
+    page = page_of(client_of(alice), ended)
+    for text in ("Receipt", units.kwh(1_000), units.kwh(6_500), units.money(500), units.money(2_750), "Tichá 1234"):
+        assert text in page
+    assert "share" not in page.lower().replace("sharecharge", "").replace("share a charger", "")
+
+
+def test_it_shows_share_and_fee_to_the_owner(ended: ChargingSession, bob: User, client_of):
+    page = page_of(client_of(bob), ended)
+    for text in (units.money(275), units.money(2_475), "Platform fee", "Alice"):
+        assert text in page
+    assert "alice@example.com" not in page
+
+
+def test_a_bill_that_is_checked_shows_no_amount(held: ChargingSession, alice: User, bob: User, client_of):
+    for user in (alice, bob):
+        page = page_of(client_of(user), held)
+        assert "Nothing has been charged yet" in page
+        assert units.money(2_750) not in page
+    assert "Release" not in page_of(client_of(alice), held)
+    assert "more than this plug can deliver" in page_of(client_of(bob), held)
+    assert "being checked" in client_of(alice).get("/sessions/").content.decode()
+
+
+def test_a_refused_start_says_why(online: Charger, alice: User, client_of):
+    session = make_session(online, alice, status="refused", refusal="card_disabled")
+    assert "This card is switched off" in page_of(client_of(alice), session)
+    assert "This card is switched off" in client_of(alice).get("/sessions/").content.decode()
+
+
+def test_a_start_with_an_unknown_card_is_for_the_owner_only(online: Charger, alice: User, bob: User, client_of):
+    session = make_session(online, None, status="refused", refusal="unknown_card")
+    assert "not registered" in page_of(client_of(bob), session)
+    assert client_of(alice).get(session.get_absolute_url()).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["session", "session_stop", "session_release"])
+def test_a_foreign_session_is_not_there(running: ChargingSession, charlie: User, client_of, name):
+    path = reverse(name, args=[running.pk])
+    client = client_of(charlie)
+    assert (client.get(path) if name == "session" else client.post(path)).status_code == 404
+    assert Client().get(path).url.startswith("/accounts/login/")
+    assert not running.commands.exists()
+
+
+def test_lists_are_ones_own(running: ChargingSession, charlie: User, bob: User, client_of):
+    for user in (charlie, bob):
+        assert "Bob&#x27;s garage" not in client_of(user).get("/sessions/").content.decode()
+    assert client_of(charlie).get("/sessions/?page=99").status_code == 200
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "oscar"])
+def test_it_stops(running: ChargingSession, who, request, oscar: User, client_of):
+    user = request.getfixturevalue(who)
+    page = client_of(user).post(reverse("session_stop", args=[running.pk]), follow=True).content.decode()
+    assert running.commands.get().requested_by == user
+    assert "Stop requested" in page
+    assert "Waiting for the charger" in page
+
+
+def test_it_cannot_stop_what_is_over(ended: ChargingSession, alice: User, client_of):
+    page = client_of(alice).post(reverse("session_stop", args=[ended.pk]), follow=True).content.decode()
+    assert "already ended" in page
+
+
+def test_the_owner_releases_with_less_energy(held: ChargingSession, bob: User, client_of):
+    client_of(bob).post(reverse("session_release", args=[held.pk]), {"energy_wh": "2,5"})
+    held.refresh_from_db()
+    assert (held.status, held.energy_wh, held.cost) == ("settled", 2_500, 1_250)
+
+
+@pytest.mark.parametrize(
+    ("energy", "sentence"), [("99", "measured energy or less"), ("x", "Write a number"), ("-1", "Write a number")]
+)
+def test_a_release_has_bounds(held: ChargingSession, bob: User, client_of, energy, sentence):
+    path = reverse("session_release", args=[held.pk])
+    assert sentence in client_of(bob).post(path, {"energy_wh": energy}, follow=True).content.decode()
+    held.refresh_from_db()
+    assert held.status == "ended"
+
+
+def test_the_driver_cannot_release(held: ChargingSession, alice: User, client_of):
+    assert client_of(alice).post(reverse("session_release", args=[held.pk])).status_code == 404
+    held.refresh_from_db()
+    assert held.is_held
+
+
+def test_a_shape_is_json_in_the_active_language(running: ChargingSession):
+    import json
+
+    from django.utils import translation
+
+    shape = json.loads(json.dumps(shapes.session(running)))
+    assert (shape["energy_wh"], shape["cost"], shape["state"]) == (5_000, 2_500, "charging")
+    assert [reading["energy_text"] for reading in shape["readings"]] == [units.kwh(5_000), units.kwh(1_000)]
+    with translation.override("cs"):
+        assert shapes.session(running)["energy_text"] == "5,000\N{NO-BREAK SPACE}kWh"
+
+
+def test_a_paused_car_is_not_finished(running: ChargingSession, alice: User, client_of):
+    Connector.objects.update(status="SuspendedEV")
+    assert "Paused" in page_of(client_of(alice), running)
