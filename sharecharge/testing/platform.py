@@ -1,0 +1,90 @@
+"""The whole platform as a process of its own, on the database of the running test.
+
+Standard library only. The database comes as a URL; Redis as the settings have it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def url_of(database: Mapping[str, object]) -> str:
+    """DATABASE_URL of a Django connection's `settings_dict`: the test database while a test runs."""
+    if str(database["ENGINE"]).endswith("sqlite3"):
+        return f"sqlite:///{database['NAME']}"
+    user, password = quote(str(database["USER"]), safe=""), quote(str(database["PASSWORD"]), safe="")
+    return f"postgres://{user}:{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+class Platform:
+    """`manage.py serve` on a free port of 127.0.0.1. Use as a context manager; nothing is left behind."""
+
+    def __init__(self, database: Mapping[str, object], **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.charger_url = f"ws://127.0.0.1:{self.port}/ocpp"
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": url_of(database),
+            "PORT": str(self.port),
+            "SWEEP_INTERVAL_SECONDS": "0.5",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Returns when it answers. Raises RuntimeError with its last words when it does not."""
+        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--no-migrate"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=2):  # noqa: S310 - our own loopback
+                    return self
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        raise RuntimeError(f"the platform did not start: {self.stop()[-2000:]}")
+
+    def kill(self) -> None:
+        """As a power cut does: no chance to finish anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> str:
+        """As an operator does. Returns what it wrote to stderr."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> str:
+        if self.process is None:
+            return ""
+        process, self.process = self.process, None
+        process.send_signal(how)
+        try:
+            _nothing, log = process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _nothing, log = process.communicate()
+        return log.decode(errors="replace")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
