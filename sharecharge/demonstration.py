@@ -152,8 +152,8 @@ def run_sessions(spots: Sequence[Spot], *, url: str, say: Say, note: Callable[[s
     witnesses = [Witness(spot, Journal()) for spot in spots[:3]]
     recorded, *simulated = witnesses
     cars = (
-        Car("Škoda Enyaq 80", 77_000, 11_000, 3, soc_percent=38.0, target_percent=80.0),
-        Car("Dacia Spring", 26_800, 6_600, 1, soc_percent=64.0),
+        Car("Škoda Enyaq 80", 77_000, 11_000, 3, soc_percent=60.0, target_percent=80.0),
+        Car("Dacia Spring", 26_800, 6_600, 1, soc_percent=76.0),
     )
     # They began hours ago, so that their clocks, which run fast, do not overtake ours.
     began = datetime.now(UTC) - timedelta(hours=6)
