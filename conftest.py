@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test import Client, TransactionTestCase
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import id_tags
 from accounts.models import IdTag, User
@@ -54,6 +54,13 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(autouse=True)
+def _language_of_one_test() -> Iterator[None]:
+    """A request leaves its language behind in the thread."""
+    yield
+    translation.deactivate()
 
 
 # ------------------------------------------------------------------------------------------------ people

@@ -7,7 +7,7 @@ from sharecharge.errors import Refused
 
 
 class SignupForm(AllauthSignupForm):
-    name = forms.CharField(label=_("Name"), max_length=100, help_text=_("Owners see it at your sessions."))
+    name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
     field_order = ("name", "email", "password1", "password2")
 
 
