@@ -105,6 +105,13 @@ def secret(text: str) -> str:
     return text
 
 
+def email(text: str) -> dict[str, Any]:
+    scheme = urlsplit(text).scheme
+    if scheme not in {"smtp", "smtp+tls", "smtp+ssl", "consolemail", "filemail"}:
+        raise ValueError("it must look like smtp+tls://user:password@host:587 or consolemail://")
+    return environ.Env.email_url_config(text)
+
+
 def database(text: str) -> dict[str, Any]:
     try:
         config = environ.Env.db_url_config(text)
@@ -140,7 +147,6 @@ AUTH_USER_MODEL = "accounts.User"
 
 INSTALLED_APPS = [
     "sharecharge",
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -149,7 +155,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "channels",
-    "rest_framework",
     "csp",
     "allauth",
     "allauth.account",
@@ -278,7 +283,12 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL = read("EMAIL_URL", email, default=email("consolemail://"))
+EMAIL_BACKEND = EMAIL["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"] or 25
+EMAIL_FILE_PATH = EMAIL["EMAIL_FILE_PATH"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_USER"], EMAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
 DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <noreply@{SITE_HOST}>")
 
 # ----------------------------------------------------------------------------------------------- language and time
@@ -326,12 +336,6 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     }
-}
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 
 # ----------------------------------------------------------------------------------------------- logging

@@ -11,7 +11,9 @@ from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
 
+from chargers import live
 from chargers.registry import Registered
+from ocpp_gateway.consumers import ChargePointConsumer
 
 TIMEOUT = 10
 
@@ -23,6 +25,7 @@ def basic(username: str, password: str) -> tuple[bytes, bytes]:
 class Station:
     def __init__(self, runner: asyncio.Runner, registered: Registered) -> None:
         self.runner = runner
+        live.attach(runner.get_loop())
         self.identity, self.password = registered.charger.identity, registered.password
         self.ids = (f"m{number}" for number in itertools.count(1))
         self.asked: list[list[Any]] = []  # calls of the server that came while we waited for an answer
@@ -36,8 +39,6 @@ class Station:
         can_deny: bool = True,
     ) -> dict[str, Any]:
         """The event that answers the handshake."""
-        from sharecharge.asgi import application
-
         path = path or f"/ocpp/{self.identity}"
         scope = {
             "type": "websocket",
@@ -48,7 +49,7 @@ class Station:
             "client": ["127.0.0.1", 50_000],
             "extensions": {"websocket.http.response": {}} if can_deny else {},
         }
-        self.application = ApplicationCommunicator(application, scope)
+        self.application = ApplicationCommunicator(ChargePointConsumer.as_asgi(), scope)
         self._input({"type": "websocket.connect"})
         return self.output()
 

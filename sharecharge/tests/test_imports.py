@@ -1,0 +1,86 @@
+"""The house's one rule: sharecharge → ocpp_gateway → chargers → billing → accounts, import only to the right."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROOMS = ["sharecharge", "ocpp_gateway", "chargers", "billing", "accounts"]
+# They import nothing of ours, so anyone may import them (the second one in tests only).
+OPEN_TO_ALL = ("sharecharge.errors", "sharecharge.testing")
+
+# Layers, not nouns: no module may be called like this.
+FORBIDDEN_NAMES = {"services", "selectors", "managers", "utils", "helpers", "common"}
+ASYNC_ROOMS = ("consumers.py", "live.py", "asgi.py", "/simulator/", "replay.py", "/tests/", "bench/")
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide where things come from"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def is_to_the_left(name: str, room: str) -> bool:
+    return name.split(".", maxsplit=1)[0] in ROOMS[: ROOMS.index(room)] and not name.startswith(OPEN_TO_ALL)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_nothing_walks_back(room):
+    arrows = {
+        f"{path.relative_to(ROOT)} → {name}"
+        for path in files(room)
+        for name in imported(path)
+        if is_to_the_left(name, room)
+    }
+    assert arrows == set()
+    assert files(room)
+
+
+def test_the_rule_can_fail():
+    assert is_to_the_left("chargers.sessions", "billing")
+    assert not is_to_the_left("sharecharge.errors.Refused", "accounts")
+    assert not is_to_the_left("accounts.models", "billing")
+
+
+def test_what_is_open_to_all_imports_nothing_of_ours():
+    for path in [ROOT / "sharecharge" / "errors.py", *sorted((ROOT / "sharecharge" / "testing").glob("*.py"))]:
+        ours = {name for name in imported(path) if name.split(".")[0] in ROOMS and not name.startswith(OPEN_TO_ALL)}
+        assert ours == set(), path
+
+
+def test_rooms_are_named_after_nouns():
+    assert [path for room in ROOMS for path in files(room) if path.stem in FORBIDDEN_NAMES] == []
+
+
+def test_pure_files_are_pure():
+    """No Django, no database: they say so in their docstring, and are held to it."""
+    pure = [path for room in ROOMS for path in files(room) if "Pure" in docstring(path) and "tests" not in path.parts]
+    assert {path.name for path in pure} >= {"rpc.py", "schemas.py", "pricing.py", "plausibility.py", "clock.py"}
+    for path in pure:
+        assert not {name for name in imported(path) if name.split(".")[0] in {"django", "channels"}}, path
+
+
+def test_io_stays_at_the_edge():
+    """`async def` only where sockets are."""
+    found = [
+        path.relative_to(ROOT)
+        for room in ROOMS
+        for path in files(room)
+        if any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(ast.parse(path.read_text())))
+        and not any(place in f"/{path.relative_to(ROOT)}" for place in ASYNC_ROOMS)
+    ]
+    assert found == []
