@@ -1,6 +1,14 @@
 """People: what they become. Nobody is ever deleted."""
 
+from django.http import HttpRequest
+
 from accounts.models import User
+
+
+class PersonRequest(HttpRequest):
+    """A request behind `login_required`, for the type checker: its user is one of ours."""
+
+    user: User
 
 
 def become_owner(user: User) -> None:

@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -10,12 +10,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import id_tags, people
 from accounts.forms import CardForm
 from accounts.models import IdTag
+from accounts.people import PersonRequest
 from sharecharge.errors import Refused
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def cards(request: HttpRequest) -> HttpResponse:
+def cards(request: PersonRequest) -> HttpResponse:
     form = CardForm(request.POST or None)
     if form.is_valid():
         try:
@@ -31,7 +32,7 @@ def cards(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def card_switch(request: HttpRequest, pk: int) -> HttpResponse:
+def card_switch(request: PersonRequest, pk: int) -> HttpResponse:
     card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
     id_tags.set_enabled(card, enabled=request.POST.get("enabled") == "true")
     if card.is_enabled:
@@ -43,7 +44,7 @@ def card_switch(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def card_delete(request: HttpRequest, pk: int) -> HttpResponse:
+def card_delete(request: PersonRequest, pk: int) -> HttpResponse:
     """Asks first; a deleted card comes back only by adding it again."""
     card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
     if request.method != "POST":
@@ -55,7 +56,7 @@ def card_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def become_owner(request: HttpRequest) -> HttpResponse:
+def become_owner(request: PersonRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "accounts/become_owner.html")
     people.become_owner(request.user)

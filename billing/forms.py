@@ -28,7 +28,7 @@ class ScaledField(forms.CharField):
         super().__init__(**kwargs)
         self.places, self.low, self.high = places, low, high
 
-    def clean(self, typed: Any) -> int | None:  # type: ignore[override]
+    def clean(self, typed: Any) -> int | None:
         text = SPACES.sub("", super().clean(typed) or "")
         if not text:
             return None

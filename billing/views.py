@@ -6,11 +6,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.people import PersonRequest
 from billing import providers, units, wallets
 from billing.forms import TopUpForm
 from billing.models import Entry, Hold, TopUp
@@ -19,7 +20,7 @@ from sharecharge.errors import Refused
 PAGE_SIZE = 30
 
 
-def wallet_page(request: HttpRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
+def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
     entries = Paginator(Entry.objects.statement_of(request.user), PAGE_SIZE)
     context = {
         "form": form,
@@ -34,14 +35,14 @@ def wallet_page(request: HttpRequest, form: TopUpForm, *, status: int = 200) -> 
 
 @login_required
 @require_safe
-def wallet(request: HttpRequest) -> HttpResponse:
+def wallet(request: PersonRequest) -> HttpResponse:
     # The key makes a second click on the same form the same top-up.
     return wallet_page(request, TopUpForm(initial={"key": secrets.token_urlsafe(24)}))
 
 
 @login_required
 @require_POST
-def top_up(request: HttpRequest) -> HttpResponse:
+def top_up(request: PersonRequest) -> HttpResponse:
     form = TopUpForm(request.POST)
     if not form.is_valid():
         return wallet_page(request, form, status=400)
@@ -61,7 +62,7 @@ def top_up(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def fake_payment(request: HttpRequest, pk: int) -> HttpResponse:
+def fake_payment(request: PersonRequest, pk: int) -> HttpResponse:
     """The page of the fake provider: it exists only where that provider is the one in use."""
     if providers.FakeProvider.name != settings.PAYMENT_PROVIDER:
         raise Refused("payments_off", _("This page is for test payments, which are off here."), status=404)

@@ -179,7 +179,7 @@ class MapConsumer(Watcher):
 
     def changes(self, keys: set[int]) -> list[shapes.Shape]:
         visible = shapes.with_connectors(Charger.objects.visible_to(self.user).filter(pk__in=keys))
-        pins = [{"type": "pin", "data": shapes.pin(charger)} for charger in visible]
+        pins: list[shapes.Shape] = [{"type": "pin", "data": shapes.pin(charger)} for charger in visible]
         seen = {pin["data"]["code"] for pin in pins}
         codes = Charger.objects.filter(pk__in=keys).values_list("code", flat=True)
         return pins + [{"type": "gone", "data": {"code": code}} for code in codes if code not in seen]
@@ -250,7 +250,8 @@ class SessionConsumer(Watcher):
         return shapes.session(self.session())
 
     def concerns(self, event: Event) -> bool:
-        return event.get("session", self.scope["url_route"]["kwargs"]["pk"]) == self.scope["url_route"]["kwargs"]["pk"]
+        key = self.scope["url_route"]["kwargs"]["pk"]
+        return event.get("session", key) == key
 
 
 class CommandConsumer(Watcher):

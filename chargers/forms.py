@@ -19,7 +19,7 @@ class DegreesField(forms.FloatField):
         widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
         super().__init__(min_value=-limit, max_value=limit, widget=widget, **kwargs)
 
-    def to_python(self, value: Any) -> float | None:
+    def to_python(self, value: Any) -> Any:
         return super().to_python(str(value).strip().rstrip("°NE").replace(",", ".") if value else value)
 
     def prepare_value(self, value: Any) -> Any:

@@ -5,12 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.people import PersonRequest
 from chargers import registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
 from chargers.models import Charger
@@ -22,17 +23,17 @@ LATEST_SESSIONS = 20
 PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
 
 
-def own_charger(request: HttpRequest, pk: int) -> Charger:
+def own_charger(request: PersonRequest, pk: int) -> Charger:
     """404 for a charger of somebody else."""
-    return get_object_or_404(Charger.objects.owned_by(request.user), pk=pk)  # type: ignore[arg-type]
+    return get_object_or_404(Charger.objects.owned_by(request.user), pk=pk)
 
 
 @login_required
 @require_safe
-def my_chargers(request: HttpRequest) -> HttpResponse:
-    if not request.user.is_owner:  # type: ignore[union-attr]
+def my_chargers(request: PersonRequest) -> HttpResponse:
+    if not request.user.is_owner:
         return redirect("become_owner")
-    chargers = Charger.objects.owned_by(request.user).prefetch_related("connectors")  # type: ignore[arg-type]
+    chargers = Charger.objects.owned_by(request.user).prefetch_related("connectors")
     rows = [(charger, shapes.owned_charger(charger)) for charger in chargers]
     return render(request, "chargers/my_chargers.html", {"rows": rows})
 
@@ -40,27 +41,27 @@ def my_chargers(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def charger_add(request: HttpRequest) -> HttpResponse:
-    if not request.user.is_owner:  # type: ignore[union-attr]
+def charger_add(request: PersonRequest) -> HttpResponse:
+    if not request.user.is_owner:
         return redirect("become_owner")
     form = ChargerForm(request.POST or None)
     if not form.is_valid():
         return render(
             request, "chargers/charger_add.html", {"form": form, **tiles()}, status=400 if form.is_bound else 200
         )
-    registered = registry.register(owner=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+    registered = registry.register(owner=request.user, **form.cleaned_data)
     return manage_page(request, registered.charger, password=registered.password)
 
 
 @login_required
 @never_cache
 @require_safe
-def charger_manage(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_manage(request: PersonRequest, pk: int) -> HttpResponse:
     return manage_page(request, own_charger(request, pk))
 
 
 def manage_page(
-    request: HttpRequest,
+    request: PersonRequest,
     charger: Charger,
     *,
     password: str = "",
@@ -92,7 +93,7 @@ def manage_page(
 
 @login_required
 @require_POST
-def charger_edit(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = PlaceForm(request.POST)
     if not form.is_valid():
@@ -104,7 +105,7 @@ def charger_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def connector_edit(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+def connector_edit(request: PersonRequest, pk: int, number: int) -> HttpResponse:
     charger = own_charger(request, pk)
     connector = get_object_or_404(charger.connectors, connector_id=number)
     form = ConnectorForm.of(connector, request.POST)
@@ -117,7 +118,7 @@ def connector_edit(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def charger_sharing(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_sharing(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     registry.set_sharing(charger, sharing=request.POST.get("sharing") == "true")
     if charger.is_sharing:
@@ -129,7 +130,7 @@ def charger_sharing(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def charger_access(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_access(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = AccessForm(request.POST)
     if not form.is_valid():
@@ -142,7 +143,7 @@ def charger_access(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def charger_password(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_password(request: PersonRequest, pk: int) -> HttpResponse:
     """Asks first; the new password is shown in the answer, once."""
     charger = own_charger(request, pk)
     if request.method != "POST":
@@ -152,7 +153,7 @@ def charger_password(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def charger_delete(request: HttpRequest, pk: int) -> HttpResponse:
+def charger_delete(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     if request.method != "POST":
         return render(request, "chargers/charger_delete.html", {"charger": charger})

@@ -3,11 +3,12 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.people import PersonRequest
 from chargers import commands, sessions, shapes
 from chargers.forms import ReleaseForm
 from chargers.models import ChargingSession
@@ -16,15 +17,15 @@ from sharecharge.errors import Refused
 PAGE_SIZE = 20
 
 
-def visible_session(request: HttpRequest, pk: int) -> ChargingSession:
+def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
     """404 for a session of other people: that it exists is not told."""
-    return get_object_or_404(ChargingSession.objects.with_all().visible_to(request.user), pk=pk)  # type: ignore[arg-type]
+    return get_object_or_404(ChargingSession.objects.with_all().visible_to(request.user), pk=pk)
 
 
 @login_required
 @require_safe
-def session_list(request: HttpRequest) -> HttpResponse:
-    mine = ChargingSession.objects.with_all().of_driver(request.user)  # type: ignore[arg-type]
+def session_list(request: PersonRequest) -> HttpResponse:
+    mine = ChargingSession.objects.with_all().of_driver(request.user)
     page = Paginator(mine, PAGE_SIZE).get_page(request.GET.get("page"))
     rows = [(row, shapes.session_line(row)) for row in page]
     return render(request, "chargers/sessions.html", {"page": page, "rows": rows})
@@ -32,7 +33,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def session_page(request: HttpRequest, pk: int) -> HttpResponse:
+def session_page(request: PersonRequest, pk: int) -> HttpResponse:
     session = visible_session(request, pk)
     is_host = session.owner_id == request.user.pk or request.user.is_staff
     context = {
@@ -49,10 +50,10 @@ def session_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def session_stop(request: HttpRequest, pk: int) -> HttpResponse:
+def session_stop(request: PersonRequest, pk: int) -> HttpResponse:
     session = visible_session(request, pk)
     try:
-        commands.request_remote_stop(session, user=request.user)  # type: ignore[arg-type]
+        commands.request_remote_stop(session, user=request.user)
     except Refused as refusal:
         messages.error(request, str(refusal))
     return redirect(session)
@@ -60,17 +61,17 @@ def session_stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def session_release(request: HttpRequest, pk: int) -> HttpResponse:
+def session_release(request: PersonRequest, pk: int) -> HttpResponse:
     """For the charger's owner and operators."""
     session = visible_session(request, pk)
     if session.owner_id != request.user.pk and not request.user.is_staff:
         raise Http404
     form = ReleaseForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["energy_wh"]))
+        messages.error(request, " ".join(map(str, form.errors["energy_wh"])))
         return redirect(session)
     try:
-        sessions.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])  # type: ignore[arg-type]
+        sessions.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
