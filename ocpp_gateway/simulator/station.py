@@ -30,7 +30,9 @@ from ocpp_gateway.simulator.memory import (
 )
 from ocpp_gateway.simulator.vehicles import Car, Measurement, Profiles, Register, Warmth, arriving_car
 
-DRAIN_SECONDS = 10.0
+# How long the end waits for answers to queued messages: after the work, and when it was broken off.
+PATIENT_SECONDS = 120.0
+HASTY_SECONDS = 8.0
 RATED_POWER_W = 11_000.0
 PLUG_SECONDS = 10.0  # simulated: from arriving to plugged in, from phone start to the car
 
@@ -106,12 +108,12 @@ class SimulatedCharger:
             raise
         return self
 
-    async def __aexit__(self, *failure: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *failure: object) -> None:
         try:
             if self._failure is None:
                 await self.stop_all("Local")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.queue.emptied(), DRAIN_SECONDS)
+                    await asyncio.wait_for(self.queue.emptied(), HASTY_SECONDS if kind else PATIENT_SECONDS)
             if len(self.queue):
                 self.say(f"ends with {len(self.queue)} unanswered messages")
         finally:

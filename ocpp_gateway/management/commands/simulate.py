@@ -52,7 +52,7 @@ class Command(BaseCommand):
                     traffic=Traffic(options["gap"], options["stay"], options["sessions"]),
                     seed=options["seed"],
                     journal=Journal(sys.stdout if options["json"] else None),
-                    say=None if options["json"] else self.say,
+                    say=self.say_aside if options["json"] else self.say,
                     sample_seconds=options["sample"],
                 )
             )
@@ -67,6 +67,10 @@ class Command(BaseCommand):
     def say(self, who: str, what: str) -> None:
         self.stdout.write(f"{who}  {what}")
         self.stdout.flush()
+
+    def say_aside(self, who: str, what: str) -> None:
+        """Standard output is for the journal."""
+        self.stderr.write(f"{who}  {what}")
 
     def fleet(self, options: dict[str, Any]) -> list[Credentials]:
         if options["chargers"]:
