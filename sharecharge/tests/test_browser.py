@@ -3,6 +3,7 @@
 Nothing here touches Django's database: the server is another process with a scratch database of its own.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -39,10 +40,13 @@ class Wallbox:
         import base64
 
         from websockets.sync.client import connect
+        from websockets.typing import Subprotocol
 
         token = base64.b64encode(f"{identity}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}"}
-        self.socket = connect(url, subprotocols=["ocpp1.6"], additional_headers=headers, proxy=None)
+        self.connection = contextlib.ExitStack()
+        opening = connect(url, subprotocols=[Subprotocol("ocpp1.6")], additional_headers=headers, proxy=None)
+        self.socket = self.connection.enter_context(opening)
         self.answers: dict[str, Any] = {}
         self.asked: dict[str, dict[str, Any]] = {}
         self.news = threading.Condition()
@@ -107,9 +111,13 @@ class Site:
         """A page of a new person. What the console complains of is kept."""
         page = self.chromium.new_context(base_url=self.url, viewport=viewport, locale="en", **options).new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda line: line.type in ("error", "warning") and self.complaints.append(line.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda line: self.note(line.type, line.text))
+        page.on("pageerror", lambda error: self.note("error", str(error)))
         return page
+
+    def note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
 
     def sign_up(self, name: str, viewport: dict[str, int]) -> Any:
         page = self.visit(viewport)
@@ -189,6 +197,10 @@ def add_charger(site: Site, owner: Any) -> tuple[str, str]:
     return owner.locator("#identity").text_content(), password
 
 
+def section(page: Any, heading: str) -> Any:
+    return page.locator("section", has=page.get_by_role("heading", name=heading))
+
+
 def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     from playwright.sync_api import expect
     from websockets.exceptions import InvalidStatus
@@ -212,12 +224,10 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     # It is priced and opened to anyone.
     owner.get_by_label("Price per kWh").fill("6,50")
     owner.get_by_label("Power (kW)").fill("11")
-    owner.locator("section", has=owner.get_by_role("heading", name="Plugs")).get_by_role("button", name="Save").click()
+    section(owner, "Plugs").get_by_role("button", name="Save").click()
     expect(owner.get_by_text("A running session keeps its price")).to_be_visible()
     owner.get_by_label("Who may use it").select_option("public")
-    owner.locator("section", has=owner.get_by_role("heading", name="Sharing")).get_by_role(
-        "button", name="Save"
-    ).click()
+    section(owner, "Sharing").get_by_role("button", name="Save").click()
     expect(owner.get_by_role("link", name="The page that drivers see")).to_be_visible()
 
     # A driver on a phone tops up, adds a card and finds the charger.
@@ -262,7 +272,7 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     expect(watcher.locator(".pin-body[data-state=free]")).to_be_visible()
     owner.reload()
     expect(owner.get_by_text("your share 2.34")).to_be_visible()
-    wallbox.socket.close()
+    wallbox.connection.close()
     expect(watcher.locator(".pin-body[data-state=offline]")).to_be_visible()
     assert site.complaints == []
 
