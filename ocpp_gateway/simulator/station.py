@@ -504,6 +504,8 @@ class SimulatedCharger:
             await self._wait_for_end(transaction, stay_seconds=stay_seconds, energy_wh=energy_wh)
             await self._stop(transaction, "Local")
             await self.clock.sleep(PLUG_SECONDS)
+        elif (other := self.outlets[connector_id].transaction) is not None:
+            await other.stopped.wait()  # it was started from afar while the card was searched for
         await self.unplug(connector_id=connector_id)
         return transaction
 
@@ -572,10 +574,13 @@ class SimulatedCharger:
 
     async def _wait_for_car(self, outlet: Outlet) -> bool:
         """Was it our own car that came? TimeoutError when none came."""
-        follows = self.cars_follow_remote_starts and outlet.car is None
-        if follows:
+        follows = False
+        if self.cars_follow_remote_starts and outlet.car is None:
+            await self.set_clock()
             await self.clock.sleep(PLUG_SECONDS)
-            await self.plug_in(arriving_car(self.rng), connector_id=outlet.number)
+            if outlet.car is None:  # nobody else came meanwhile
+                follows = True
+                await self.plug_in(arriving_car(self.rng), connector_id=outlet.number)
         timeout = self.clock.real(float(self.settings["ConnectionTimeOut"][1]))
         await asyncio.wait_for(outlet.plugged.wait(), timeout)
         return follows

@@ -290,6 +290,16 @@ class TestCommands:
             await until(lambda: system.payloads("StopTransaction"))
             assert system.payloads("StopTransaction")[0]["reason"] == "Remote"
 
+    async def test_a_start_from_afar_before_the_card_is_left_alone(self):
+        async with central_system() as system, a_charger(system, clock=Clock(60)) as charger:
+            visit = asyncio.create_task(charger.visit(a_car()))
+            await until(charger.outlets[1].plugged.is_set)
+            await system.call("RemoteStartTransaction", {"idTag": "PHONE1", "connectorId": 1})
+            await until(lambda: system.payloads("Authorize"))
+            await system.call("RemoteStopTransaction", {"transactionId": 42})
+            assert await visit is None
+            assert [stop["reason"] for stop in system.payloads("StopTransaction")] == ["Remote"]
+
     async def test_a_car_may_follow_a_remote_start(self):
         async with central_system() as system, a_charger(system, cars_follow_remote_starts=True) as charger:
             await system.call("RemoteStartTransaction", {"idTag": "PHONE1"})
