@@ -100,7 +100,8 @@ def publish_command(command_id: int, *, user_id: int | None, charger_id: int) ->
 
 
 def _send_on_commit(group: str, message: dict[str, Any]) -> None:
-    transaction.on_commit(lambda: _send(group, message))
+    # Robust: what is committed stays committed, whatever becomes of the event.
+    transaction.on_commit(lambda: _send(group, message), robust=True)
 
 
 def _send(group: str, message: dict[str, Any]) -> None:

@@ -250,11 +250,15 @@ class Recorder:
                     batch.append(self._waiting.get_nowait())
                 except queue.Empty:
                     break
-            close_old_connections()
-            self._commit(batch)
+            # Who has gone meanwhile (a socket that closed) was not answered and sends again; from here on nobody can
+            # take his future back.
+            batch = [(facts, done) for facts, done in batch if done.set_running_or_notify_cancel()]
+            if batch:
+                self._commit(batch)
 
     def _commit(self, batch: list[tuple[Facts, Future[None]]]) -> None:
         try:
+            close_old_connections()
             write([facts for facts, _done in batch])
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
             if len(batch) > 1:

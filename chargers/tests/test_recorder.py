@@ -1,10 +1,11 @@
 import threading
+from concurrent.futures import Future
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from chargers import recorder
+from chargers import live, recorder
 from chargers.models import Charger, Connector, Message, MeterValue
 from chargers.recorder import ConnectorStatus, Exchange, Facts, Recorder, Sample
 from chargers.tests.test_sessions import start
@@ -97,6 +98,29 @@ def test_a_poisoned_fact_costs_only_itself(charger):
     assert futures[1].exception(timeout=20) is not None
     assert futures[2].result(timeout=20) is None
     assert set(MeterValue.objects.values_list("digest", flat=True)) == {1, 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_charger_that_goes_while_its_fact_waits_harms_nobody(charger):
+    """A socket that closes cancels its future; the writer must live on for all the others."""
+    writer = Recorder()
+    gone = Future()
+    gone.cancel()
+    writer._waiting.put((sample(charger, digest=1), gone))
+    assert writer.submit(sample(charger, digest=2)).result(timeout=20) is None
+    assert writer.submit(sample(charger, digest=3)).result(timeout=20) is None
+    assert set(MeterValue.objects.values_list("digest", flat=True)) == {2, 3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_cannot_be_sent_does_not_undo_what_is_committed(charger, monkeypatch):
+    def fail(group, message):
+        raise RuntimeError("no loop any more")
+
+    monkeypatch.setattr(live, "_send", fail)
+    writer = Recorder()
+    assert writer.submit(status(charger)).result(timeout=20) is None
+    assert charger.connectors.count() == 1
 
 
 def test_more_facts_than_the_bound_are_refused(monkeypatch):
