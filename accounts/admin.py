@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -14,6 +15,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import id_tags, people
 from accounts.models import IdTag, User
 from sharecharge.errors import Refused
+
+# Our roles are on the user; groups have no meaning here.
+admin.site.unregister(Group)
 
 
 class KeptAdmin(admin.ModelAdmin):

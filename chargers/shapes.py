@@ -122,7 +122,7 @@ def connector(row: Connector) -> Shape:
 
 
 def _example(row: Connector) -> str:
-    if row.tariff is None:
+    if row.tariff is None or row.tariff.price_per_kwh == 0:
         return ""
     tariff = pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=row.tariff.price_per_kwh)
     return units.money(pricing.cost(tariff, pricing.Consumption(energy_wh=EXAMPLE_WH)))
@@ -389,9 +389,9 @@ def _start(row: Command) -> Shape:
     left = _seconds_to_plug_in(row) if row.status == "accepted" and not plugged_in else None
     texts = [
         _("Requested"),
-        _("Accepted by the charger"),
+        _("Accepted by the charger") if done[1] else _("Waiting for the charger"),
         _("Car connected") if plugged_in else _("Plug in the car now"),
-        _("Energy flows"),
+        _("Energy flows") if done[3] else _("Waiting for the energy to flow"),
     ]
     return {
         "steps": _steps(texts, done, failed=bool(failure)),

@@ -251,7 +251,7 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     tag = wallbox.wait_for("RemoteStartTransaction")["idTag"]
     expect(driver.locator(".steps li[data-state=now]")).to_contain_text("Plug in the car now")
     wallbox.status("Preparing")
-    expect(driver.locator(".steps li[data-state=now]")).to_contain_text("Energy flows")
+    expect(driver.locator(".steps li[data-state=now]")).to_contain_text("Waiting for the energy to flow")
     watcher = site.visit(DESKTOP)
     watcher.goto("/")
     expect(watcher.locator(".pin-body[data-state=busy]")).to_be_visible()
