@@ -33,11 +33,15 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
     return render(request, "billing/wallet.html", context, status=status)
 
 
+def new_key() -> str:
+    """Makes a second click on the same form the same top-up."""
+    return secrets.token_urlsafe(24)
+
+
 @login_required
 @require_safe
 def wallet(request: PersonRequest) -> HttpResponse:
-    # The key makes a second click on the same form the same top-up.
-    return wallet_page(request, TopUpForm(initial={"key": secrets.token_urlsafe(24)}))
+    return wallet_page(request, TopUpForm(initial={"key": new_key()}))
 
 
 @login_required
@@ -56,6 +60,7 @@ def top_up(request: PersonRequest) -> HttpResponse:
         )
     except Refused as refusal:
         form.add_error(refusal.field, str(refusal))
+        form.data = {**request.POST.dict(), "key": new_key()}
         return wallet_page(request, form, status=refusal.status)
     return redirect(provider.start(requested))
 

@@ -67,6 +67,7 @@ def test_it_refuses_a_key_for_another_amount(bob: User, client_of):
     response = request_top_up(client, "20")
     assert response.status_code == 422
     assert "used for another amount" in response.content.decode()
+    assert 'value="k"' not in response.content.decode()
 
 
 def test_a_foreign_payment_is_not_there(alice: User, bob: User, client_of):

@@ -290,6 +290,33 @@ def test_public_pages_fit_and_follow_the_system(site: Site, viewport: dict[str, 
     assert site.complaints == []
 
 
+def test_pages_of_people_fit_on_a_phone(site: Site):
+    page = site.sign_up("Frida", PHONE)
+    page.get_by_role("button", name="Menu").click()
+    add_charger(site, page)
+    assert fits(page)
+    for path in (
+        "/sessions/",
+        "/wallet/",
+        "/cards/",
+        "/my/chargers/",
+        "/my/chargers/add/",
+        "/accounts/password/change/",
+    ):
+        page.goto(path)
+        assert fits(page), path
+    assert site.complaints == []
+
+
+def test_a_lost_connection_is_told(site: Site):
+    from playwright.sync_api import expect
+
+    page = site.visit(DESKTOP)
+    page.route_web_socket(re.compile("/ws/"), lambda route: route.close())
+    page.goto("/")
+    expect(page.get_by_text("The connection is interrupted")).to_be_visible()
+
+
 def test_the_menu_opens_on_a_phone_and_speaks_czech(site: Site):
     from playwright.sync_api import expect
 
