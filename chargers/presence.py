@@ -26,6 +26,8 @@ BOOT_FIELDS = {
     "meter_serial_number": 25,
 }
 Outcome = ConnectionAttempt.Outcome
+# In the place of a connection's mark: the charger was disabled or deleted, so its socket closes.
+REVOKED = "revoked"
 
 
 def record_attempt(
@@ -102,8 +104,12 @@ def diagnostics_status(charger_id: int, status: str) -> None:
 
 
 def current_marks(charger_ids: list[int]) -> dict[int, str]:
-    """Which connection serves each of these chargers, as the database knows it."""
-    return dict(Charger.objects.filter(pk__in=charger_ids).values_list("pk", "connection_mark"))
+    """Which connection serves each of these chargers, as the database knows it; REVOKED: none may any more."""
+    rows = Charger.objects.filter(pk__in=charger_ids)
+    return {
+        key: mark if is_enabled and deleted_at is None else REVOKED
+        for key, mark, is_enabled, deleted_at in rows.values_list("pk", "connection_mark", "is_enabled", "deleted_at")
+    }
 
 
 def mark_silent(now: datetime) -> int:

@@ -321,9 +321,9 @@ class ChargePointConsumer(AsyncConsumer):
             self.wake()
 
     async def check_mark(self, current: str) -> None:
-        """R15: the newest authenticated socket wins."""
+        """R15: the newest authenticated socket wins. Disabled and deleted chargers have none."""
         if current and current != self.connection.mark:
-            logger.info("replaced by a newer connection", extra=self._extra)
+            logger.info("replaced or revoked", extra=self._extra)
             await self._close(CLOSE_REPLACED)
 
 

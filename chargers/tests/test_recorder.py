@@ -104,7 +104,7 @@ def test_a_poisoned_fact_costs_only_itself(charger):
 def test_a_charger_that_goes_while_its_fact_waits_harms_nobody(charger):
     """A socket that closes cancels its future; the writer must live on for all the others."""
     writer = Recorder()
-    gone = Future()
+    gone: Future[None] = Future()
     gone.cancel()
     writer._waiting.put((sample(charger, digest=1), gone))
     assert writer.submit(sample(charger, digest=2)).result(timeout=20) is None

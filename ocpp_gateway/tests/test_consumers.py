@@ -101,6 +101,15 @@ def test_a_lost_takeover_event_is_made_up_for(station, monkeypatch):
     assert station.output() == {"type": "websocket.close", "code": 1000}
 
 
+def test_a_charger_that_an_operator_disables_loses_its_socket(station, monkeypatch):
+    monkeypatch.setattr(consumers, "WATCH_SECONDS", 0.1)
+    station.boot()
+    Charger.objects.update(is_enabled=False)
+    assert station.output() == {"type": "websocket.close", "code": 1000}
+    station.close()
+    assert station.connect()["status"] == 403
+
+
 # ------------------------------------------------------------------------------------------------ boot
 
 
