@@ -28,7 +28,7 @@ def account(kind: Account.Kind, user: User | None = None) -> Account:
 def lock(accounts: Iterable[Account]) -> dict[int, Account]:
     """Locks and re-reads accounts, in primary-key order. Inside a transaction only."""
     keys = {account.pk for account in accounts}
-    return {row.pk: row for row in Account.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
+    return {row.pk: row for row in Account.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")}
 
 
 def post(

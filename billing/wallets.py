@@ -203,7 +203,7 @@ def request_top_up(user: User, *, amount: int, idempotency_key: str, provider: P
 def finish_top_up(top_up: TopUp, *, paid: bool, provider_reference: str) -> TopUp:
     """What the provider says of a payment. The first word stays; hearing it again changes nothing."""
     with transaction.atomic():
-        top_up = TopUp.objects.select_for_update().get(pk=top_up.pk)
+        top_up = TopUp.objects.select_for_update(no_key=True).get(pk=top_up.pk)
         if top_up.status == TopUp.Status.PAID or (top_up.status == TopUp.Status.FAILED and not paid):
             return top_up
         top_up.status = TopUp.Status.PAID if paid else TopUp.Status.FAILED

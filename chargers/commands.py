@@ -68,7 +68,7 @@ def request_remote_start(charger: Charger, connector: Connector, *, user: User) 
     if not charger.is_online:
         raise Refused("charger_offline", _("This charger is offline. Try another one, or later."))
     with transaction.atomic():
-        Charger.objects.select_for_update().get(pk=charger.pk)
+        Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
         if connector.sessions.running().exists():
             raise Refused("connector_busy", _("A car is already charging here."))
         if connector.status in {"Unavailable", "Faulted", "Reserved"}:
@@ -98,7 +98,11 @@ def request_remote_stop(session: ChargingSession, *, user: User | None) -> Comma
     if user is not None and not (user.is_staff or user.pk in (session.user_id, session.owner_id)):
         raise Refused("not_yours", _("This session belongs to somebody else."), status=404)
     with transaction.atomic():
-        session = ChargingSession.objects.select_for_update().select_related("charger").get(pk=session.pk)
+        session = (
+            ChargingSession.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("charger")
+            .get(pk=session.pk)
+        )
         if not session.is_running:
             raise Refused("session_over", _("This session has already ended."))
         pending = session.commands.open().filter(action=Action.REMOTE_STOP, expires_at__gt=timezone.now()).first()
@@ -163,7 +167,9 @@ def claim_next(charger_id: int, *, is_accepted: bool) -> Command | None:
     """
     with transaction.atomic():
         now = timezone.now()
-        rows = Command.objects.select_for_update(of=("self",), skip_locked=True).filter(charger_id=charger_id)
+        rows = Command.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(
+            charger_id=charger_id
+        )
         waiting = rows.waiting(now).exclude(charger__registration=Charger.Registration.REJECTED)
         command = (waiting if is_accepted else waiting.filter(action__in=SETUP)).first()
         if command is None:
@@ -178,7 +184,7 @@ def claim_next(charger_id: int, *, is_accepted: bool) -> Command | None:
 def finish(command_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
     """The charger answered, or it is certain that it will not. The first word stays."""
     with transaction.atomic():
-        command = Command.objects.select_for_update().get(pk=command_id)
+        command = Command.objects.select_for_update(no_key=True).get(pk=command_id)
         if command.answered_at is not None:
             return
         command.answered_at = timezone.now()

@@ -54,7 +54,7 @@ def record_attempt(
 def connected(charger: Charger, *, mark: str) -> None:
     """A newly authenticated socket serves this charger from now on; an older one is told to close (R15)."""
     with transaction.atomic():
-        charger = Charger.objects.select_for_update().get(pk=charger.pk)
+        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
         if charger.is_online:
             logger.warning("a second connection takes over", extra={"connection": mark, "charger": charger.pk})
         now = timezone.now()
@@ -78,7 +78,7 @@ def disconnected(charger_id: int, *, mark: str) -> None:
 
 def booted(charger_id: int, reported: dict[str, Any]) -> Charger:
     """Keeps what a BootNotification says. Empty values do not wipe what is known; over-long ones are cut."""
-    charger = Charger.objects.select_for_update().get(pk=charger_id)
+    charger = Charger.objects.select_for_update(no_key=True).get(pk=charger_id)
     changed = ["last_boot_at"]
     for name, length in BOOT_FIELDS.items():
         value = str(reported.get(name) or "").replace("\0", "").strip()[:length]

@@ -144,7 +144,7 @@ def accept_next_password(charger: Charger) -> None:
 def delete(charger: Charger) -> None:
     """Soft delete: it may not connect or be found any more; its sessions and its money stay. Refused while charging."""
     with transaction.atomic():
-        charger = Charger.objects.select_for_update().get(pk=charger.pk)
+        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
         if charger.sessions.running().exists():
             raise Refused("charger_busy", _("A car is charging here. Stop the session first."))
         charger.deleted_at = charger.deleted_at or timezone.now()

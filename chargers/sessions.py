@@ -55,13 +55,15 @@ def start(
     A start that is sent again finds the session that it made, and gets the first answer (R4).
     """
     with transaction.atomic():
-        charger = Charger.objects.select_for_update(of=("self",)).select_related("owner").get(pk=charger.pk)
+        charger = (
+            Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
+        )
         connector = _connector(charger, connector_id)
         twin = _twin(charger, connector, id_tag_text, meter_start_wh, moment)
         if twin:
             return Started(twin, _first_verdict(twin))
         if connector:
-            for unfinished in connector.sessions.running().select_for_update():
+            for unfinished in connector.sessions.running().select_for_update(no_key=True):
                 # It never reported its stop; the connector cannot charge two cars.
                 _close(unfinished, ClosedBy.NEXT_START)
         verdict = authorization.check_start(charger, id_tag_text, connector)
@@ -197,7 +199,7 @@ def _session_to_stop(
     charger: Charger, transaction_id: int | None, id_tag_text: str, meter_stop_wh: int | None, moment: Moment
 ) -> ChargingSession | None:
     """R5: only within the asking charger. An unknown id matches when there is just one session that it can mean."""
-    own = charger.sessions.select_for_update()
+    own = charger.sessions.select_for_update(no_key=True)
     if transaction_id is not None and 0 < transaction_id < 2**63:
         named = own.filter(pk=transaction_id).first()
         if named:
@@ -222,7 +224,7 @@ def close_silent(now: datetime) -> int:
     count = 0
     for key in silent.values_list("pk", flat=True)[:1000]:
         with transaction.atomic():
-            session = silent.select_for_update(of=("self",), skip_locked=True).filter(pk=key).first()
+            session = silent.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=key).first()
             if session:
                 _close(session, ClosedBy.SILENCE)
                 count += 1
@@ -234,7 +236,7 @@ def close(session: ChargingSession, *, by: User) -> None:
     if not by.is_staff:
         raise Refused("operators_only", _("Only an operator can do this."), status=403)
     with transaction.atomic():
-        session = ChargingSession.objects.select_for_update().get(pk=session.pk)
+        session = ChargingSession.objects.select_for_update(no_key=True).get(pk=session.pk)
         if not session.is_running:
             raise Refused("session_over", _("This session has already ended."))
         _close(session, ClosedBy.OPERATOR)
@@ -282,7 +284,7 @@ def _reading(
 def settle(session_id: int) -> None:
     """Bills an ended session, or puts it aside for review. Safe to repeat."""
     with transaction.atomic():
-        session = ChargingSession.objects.select_for_update(of=("self",)).with_all().get(pk=session_id)
+        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
         if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
             return
         assessment = assess(session)
@@ -359,7 +361,7 @@ def release(session: ChargingSession, *, by: User, energy_wh: int | None = None)
     if not (by.is_staff or by.pk == session.owner_id):
         raise Refused("not_yours", _("This session belongs to somebody else."), status=404)
     with transaction.atomic():
-        session = ChargingSession.objects.select_for_update(of=("self",)).with_all().get(pk=session.pk)
+        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session.pk)
         if not session.is_held:
             raise Refused("not_held", _("This session does not wait for a check."))
         measured = assess(session).energy_wh
