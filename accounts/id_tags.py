@@ -76,3 +76,8 @@ def find(uid: str) -> IdTag | None:
     """The living card with this number, else the one that was deleted last, else None. The user comes along."""
     with_uid = IdTag.objects.select_related("user", "parent").with_uid(uid)
     return with_uid.live().first() or with_uid.order_by("-deleted_at").first()
+
+
+def lock(uid: str) -> None:
+    """Lets the transactions that decide about this card wait for each other."""
+    list(IdTag.objects.live().with_uid(uid).select_for_update(no_key=True).values_list("pk"))

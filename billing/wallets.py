@@ -113,12 +113,21 @@ def _lock_hold(reference: str) -> Hold | None:
 
 
 def settle(
-    *, reference: str, payer: User | None, payee: User, amount: int, fee: int, kind: Transfer.Kind, description: str
+    *,
+    reference: str,
+    payer: User | None,
+    payee: User,
+    amount: int,
+    fee: int,
+    kind: Transfer.Kind,
+    description: str,
+    hold: str = "",
 ) -> Transfer | None:
     """Charges `payer` with `amount`; `payee` gets it less `fee`; the platform gets the fee. Minor units.
 
     A negative amount (with a negative fee) takes an earlier settlement back. Never fails for lack of money: what a
-    wallet does not cover, above what is held for other purposes, is owed.
+    wallet does not cover, above what is held for other purposes, is owed. `hold` names the hold that was made for this
+    purpose: it is released in the same transaction.
     """
     if payer is None:
         if amount or fee:
@@ -126,7 +135,8 @@ def settle(
         return None
     changes: dict[User, int] = {payer: -amount}
     changes[payee] = changes.get(payee, 0) + amount - fee
-    return _move(kind, reference=reference, changes=changes, counter={Kind.PLATFORM: fee}, description=description)
+    counter = {Kind.PLATFORM: fee}
+    return _move(kind, reference=reference, changes=changes, counter=counter, description=description, hold=hold)
 
 
 def credit_top_up(top_up: TopUp) -> Transfer | None:
@@ -147,11 +157,16 @@ def _move(
     changes: Mapping[User, int],
     counter: Mapping[Account.Kind, int],
     description: str,
+    hold: str = "",
 ) -> Transfer | None:
     with transaction.atomic():
         pairs = {user: (ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)) for user in changes}
         sides = {ledger.account(side): amount for side, amount in counter.items()}
+        # All locks first, in their order; the hold's account is among them.
         locked = ledger.lock([*(account for pair in pairs.values() for account in pair), *sides])
+        if hold:
+            release_hold(hold)
+            locked = ledger.lock(locked.values())
         posted = Transfer.objects.filter(reference=reference).first()
         if posted:
             # The split between wallet and debt depends on the day; whether it was done does not.

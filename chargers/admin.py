@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import KeptAdmin, LivingFilter, ReadOnlyAdmin
 from accounts.models import User
 from billing.admin import money_column
-from chargers import commands, live, registry, sessions
+from chargers import commands, live, registry, sessions, settlement
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -169,7 +169,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Release the held ones and bill what was measured"))
     def release(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:
         by = operator(request)
-        self.for_each(request, rows, lambda session: sessions.release(session, by=by))
+        self.for_each(request, rows, lambda session: settlement.release(session, by=by))
 
     @admin.action(description=_("Stop charging (asks the charger)"))
     def stop_remotely(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:

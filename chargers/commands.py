@@ -15,13 +15,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import User
-from chargers import authorization, live, vendors
+from chargers import authorization, live, registry, vendors
 from chargers.models import Charger, ChargingSession, Command, Connector
 from sharecharge.errors import Refused
 
 Action = Command.Action
 
 LIFETIMES = {Action.REMOTE_STOP: timedelta(days=1)}
+# The configuration key that holds the password (OCPP 1.6 security whitepaper).
+AUTHORIZATION_KEY = "AuthorizationKey"
 SETUP = frozenset({Action.TRIGGER_MESSAGE, Action.GET_CONFIGURATION, Action.CHANGE_CONFIGURATION})
 DEFAULT_LIFETIME = timedelta(minutes=10)
 # How long an accepted remote start may take to become a session (the driver walks to the car, a history is replayed).
@@ -74,9 +76,7 @@ def request_remote_start(charger: Charger, connector: Connector, *, user: User) 
         if connector.status in {"Unavailable", "Faulted", "Reserved"}:
             raise Refused("connector_unavailable", _("This connector is out of order or reserved at the moment."))
         now = timezone.now()
-        pending = connector.commands.filter(action=Action.REMOTE_START, session=None, expires_at__gt=now).exclude(
-            session__isnull=False
-        )
+        pending = connector.commands.filter(action=Action.REMOTE_START, session=None, expires_at__gt=now)
         for command in pending:
             if command.status not in {"waiting", "sent", "accepted"}:
                 continue
@@ -103,7 +103,7 @@ def request_remote_stop(session: ChargingSession, *, user: User | None) -> Comma
             .select_related("charger")
             .get(pk=session.pk)
         )
-        if not session.is_running:
+        if session.stop_received_at is not None:
             raise Refused("session_over", _("This session has already ended."))
         pending = session.commands.open().filter(action=Action.REMOTE_STOP, expires_at__gt=timezone.now()).first()
         return pending or request(
@@ -119,6 +119,18 @@ def request_remote_stop(session: ChargingSession, *, user: User | None) -> Comma
 def request_boot(charger_id: int) -> Command:
     """A charger talks without ever having introduced itself: it is asked to (gateway.md 3, never after Accepted)."""
     return request(Charger(pk=charger_id), Action.TRIGGER_MESSAGE, payload={"message": "BootNotification"})
+
+
+def rotate_password(charger: Charger, *, by: User) -> str:
+    """A new password, also sent to the charger if it is online (R14). The old one works until the new one was used.
+
+    As hex text, which OCPP 1.6's security whitepaper asks for; the charger may use it as text or as bytes.
+    """
+    password = registry.rotate_password(charger)
+    if charger.is_online:
+        value = password.encode().hex()
+        request(charger, Action.CHANGE_CONFIGURATION, payload={"key": AUTHORIZATION_KEY, "value": value}, by=by)
+    return password
 
 
 def after_boot(charger: Charger) -> None:
@@ -160,16 +172,17 @@ def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
 # ------------------------------------------------------------------------------------------------ carrying out
 
 
-def claim_next(charger_id: int, *, is_accepted: bool) -> Command | None:
+def claim_next(charger_id: int, *, mark: str, is_accepted: bool) -> Command | None:
     """The oldest command that waits for this charger, marked as sent before it is: at most once means this order.
+
+    Only for the connection that serves the charger now: what an older socket sends may never arrive.
 
     A charger whose boot is not accepted may be configured but not used; a rejected one is left alone (OCPP 1.6 §4.2).
     """
     with transaction.atomic():
         now = timezone.now()
-        rows = Command.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(
-            charger_id=charger_id
-        )
+        rows = Command.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
+        rows = rows.filter(charger_id=charger_id, charger__connection_mark=mark)
         waiting = rows.waiting(now).exclude(charger__registration=Charger.Registration.REJECTED)
         command = (waiting if is_accepted else waiting.filter(action__in=SETUP)).first()
         if command is None:
@@ -190,7 +203,9 @@ def finish(command_id: int, *, result: dict[str, Any] | None = None, error: str 
         command.answered_at = timezone.now()
         command.result = result
         command.error = error[:200]
-        command.save(update_fields=["answered_at", "result", "error"])
+        if command.payload.get("key") == AUTHORIZATION_KEY:
+            command.payload = {"key": AUTHORIZATION_KEY}  # it was said; nobody needs to read the password here
+        command.save(update_fields=["answered_at", "result", "error", "payload"])
         if result is not None and command.action == Action.GET_CONFIGURATION:
             _keep_configuration(command.charger_id, result)
         _publish(command)
@@ -236,7 +251,7 @@ def _keep_configuration(charger_id: int, result: dict[str, Any]) -> None:
     configuration = {
         str(item.get("key"))[:50]: {"value": item.get("value"), "readonly": bool(item.get("readonly"))}
         for item in keys
-        if isinstance(item, dict)
+        if isinstance(item, dict) and item.get("key") != AUTHORIZATION_KEY
     }
     Charger.objects.filter(pk=charger_id).update(configuration=configuration)
 

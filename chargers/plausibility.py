@@ -21,6 +21,7 @@ class Doubt(StrEnum):
     STOP_UNREADABLE = "stop_unreadable"
     REGISTER_FELL = "register_fell"
     REGISTER_JUMPED = "register_jumped"
+    AFTER_REVIEW = "after_review"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The energy to bill, in Wh (0 or more), and why it should be looked at first (empty: bill it)."""
+    """The energy to bill, in Wh (0 or more), and why it should be looked at first (empty: bill it).
+
+    `believable_wh` is as much of it as the plug can have delivered in the time.
+    """
 
     energy_wh: int
     doubts: tuple[Doubt, ...]
+    believable_wh: int = 0
 
 
 def assess(
@@ -70,7 +75,9 @@ def assess(
         top = max(top, point, key=lambda reading: reading.energy_wh)
     if top.energy_wh - points[0].energy_wh > _most(points[0], points[-1], rated_power_w):
         doubts.append(Doubt.REGISTER_JUMPED)
-    return Assessment(top.energy_wh - points[0].energy_wh, tuple(dict.fromkeys(doubts)))
+    energy_wh = top.energy_wh - points[0].energy_wh
+    most = int(_most(points[0], points[-1], rated_power_w)) if start else 0
+    return Assessment(energy_wh, tuple(dict.fromkeys(doubts)), min(energy_wh, most))
 
 
 def _most(earlier: Reading, later: Reading, rated_power_w: int) -> float:

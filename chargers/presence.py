@@ -26,6 +26,7 @@ BOOT_FIELDS = {
     "meter_serial_number": 25,
 }
 Outcome = ConnectionAttempt.Outcome
+STRANGER_ROWS_PER_MINUTE = 10
 # In the place of a connection's mark: the charger was disabled or deleted, so its socket closes.
 REVOKED = "revoked"
 
@@ -42,7 +43,12 @@ def record_attempt(
         "subprotocols": ", ".join(subprotocols)[:200].replace("\0", ""),
         "outcome": outcome,
     }
-    recent = ConnectionAttempt.objects.filter(**key, first_at__gt=now - timedelta(minutes=1)).first()
+    lately = ConnectionAttempt.objects.filter(first_at__gt=now - timedelta(minutes=1))
+    recent = lately.filter(**key).first()
+    if recent is None and charger is None:
+        # Strangers who try many addresses: after a few rows a minute the rest is only counted.
+        strangers = lately.filter(charger=None, remote_address=key["remote_address"]).order_by("-pk")
+        recent = strangers.first() if strangers.count() >= STRANGER_ROWS_PER_MINUTE else None
     if recent:
         ConnectionAttempt.objects.filter(pk=recent.pk).update(count=F("count") + 1, last_at=now)
     else:

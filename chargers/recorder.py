@@ -70,6 +70,7 @@ class Exchange:
     request: str
     response: str
     is_error: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,12 @@ def _write_statuses(batch: Sequence[Facts], connectors: dict[tuple[int, int], Co
         elif connector := connectors.get((facts.charger_id, status.connector_id)):
             connector.status, connector.error_code = status.status, status.error_code
             connector.info, connector.status_at = status.info, status.at
+            connector.status_received_at = facts.received_at
             changed[connector.pk] = connector
     if changed:
-        Connector.objects.bulk_update(changed.values(), ["status", "error_code", "info", "status_at"])
+        Connector.objects.bulk_update(
+            changed.values(), ["status", "error_code", "info", "status_at", "status_received_at"]
+        )
         live.publish_connectors(list(changed.values()))
 
 
@@ -203,6 +207,7 @@ def _write_messages(batch: Sequence[Facts]) -> None:
             request=facts.exchange.request[:MESSAGE_TEXT_LIMIT],
             response=facts.exchange.response[:MESSAGE_TEXT_LIMIT],
             is_error=facts.exchange.is_error,
+            note=facts.exchange.note[:255],
             at=facts.received_at,
         )
         for facts in batch

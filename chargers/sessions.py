@@ -1,26 +1,27 @@
-"""Charging sessions: start, stop, close, review, bill.
+"""Charging sessions: start, stop, close, and how they stand. Bills are made in settlement.py.
 
 Locks are taken in the order charger → session → accounts (R19). Facts are stored first and billed in the same
 transaction under a savepoint: when billing fails, the fact stays, is acknowledged, and the sweep bills (R6).
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import id_tags
 from accounts.models import User
 from billing import pricing, wallets
-from billing.models import Hold, Transfer
-from chargers import authorization, commands, live, plausibility
+from chargers import authorization, commands, live, recorder, settlement
 from chargers.authorization import Verdict
 from chargers.clock import Moment
-from chargers.models import Charger, ChargingSession, Connector, UnmatchedStop
-from chargers.recorder import CONNECTOR_LIMIT
+from chargers.models import Charger, ChargingSession, Connector, MeterValue, UnmatchedStop
+from chargers.recorder import CONNECTOR_LIMIT, Facts, Sample
 from sharecharge.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,7 @@ logger = logging.getLogger(__name__)
 Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
-HELD_MONEY_DAYS = 7
-WARN_AT = 0.8
+FREE_AGAIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,8 @@ def start(
         twin = _twin(charger, connector, id_tag_text, meter_start_wh, moment)
         if twin:
             return Started(twin, _first_verdict(twin))
-        if connector:
-            for unfinished in connector.sessions.running().select_for_update(no_key=True):
-                # It never reported its stop; the connector cannot charge two cars.
-                _close(unfinished, ClosedBy.NEXT_START)
+        # One card is judged at one charger at a time, or it could start at two at once.
+        id_tags.lock(id_tag_text)
         verdict = authorization.check_start(charger, id_tag_text, connector)
         session = ChargingSession(
             charger=charger,
@@ -79,6 +77,7 @@ def start(
             is_clock_doubtful=moment.is_doubtful,
             start_received_at=received_at,
             meter_start_wh=meter_start_wh,
+            rated_power_w=(connector or Connector()).rated_power_w,
         )
         if verdict.is_accepted and connector:
             verdict = _begin(session, connector, verdict)
@@ -131,6 +130,14 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict) -> 
         assert connector.tariff is not None
         session.tariff = connector.tariff.snapshot()
     session.fee_basis_points = settings.PLATFORM_FEE_BASIS_POINTS
+    if _is_history(session, connector):
+        session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
+        session.save()
+        settlement.settle_under_savepoint(session)
+        return verdict
+    for unfinished in connector.sessions.running().select_for_update(no_key=True):
+        # It never reported its stop; the connector cannot charge two cars.
+        _close(unfinished, ClosedBy.NEXT_START)
     session.save()
     if not session.price.is_free:
         try:
@@ -148,6 +155,13 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict) -> 
     return verdict
 
 
+def _is_history(session: ChargingSession, connector: Connector) -> bool:
+    """A start from before the one that runs now, delivered late: it is over already, and its stop will bill it."""
+    return not session.is_clock_doubtful and (
+        connector.sessions.running().filter(started_at__gt=session.started_at, is_clock_doubtful=False).exists()
+    )
+
+
 # ------------------------------------------------------------------------------------------------ stop
 
 
@@ -161,12 +175,15 @@ def stop(
     reason: str,
     moment: Moment,
     received_at: datetime,
+    samples: tuple[Sample, ...] = (),
 ) -> ChargingSession | None:
-    """Records a stop and bills it. None: it names no session of this charger, and was kept as unmatched.
+    """Records a stop, with the samples that came inside it, and bills it.
 
     Repeating it changes nothing. After a provisional close it corrects the bill by a further transfer.
+    None: it names no session of this charger, and was kept as unmatched.
     """
     with transaction.atomic():
+        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
         session = _session_to_stop(charger, transaction_id, id_tag_text, meter_stop_wh, moment)
         if session is None:
             UnmatchedStop.objects.get_or_create(
@@ -190,7 +207,10 @@ def stop(
             session.status = Status.ENDED
             session.closed_by = ClosedBy.STOP
         session.save()
-        _settle_under_savepoint(session)
+        if samples:
+            own = tuple(replace(sample, session_id=session.pk) for sample in samples)
+            recorder.write([Facts(charger.pk, received_at, samples=own)])
+        settlement.settle_under_savepoint(session)
         live.publish_session(session)
         return session
 
@@ -198,37 +218,55 @@ def stop(
 def _session_to_stop(
     charger: Charger, transaction_id: int | None, id_tag_text: str, meter_stop_wh: int | None, moment: Moment
 ) -> ChargingSession | None:
-    """R5: only within the asking charger. An unknown id matches when there is just one session that it can mean."""
+    """R5: only within the asking charger.
+
+    A charger that was offline never learned our id and sends none (0, -1): that is the session that runs, if there is
+    just one and the stop can be its. An id that we did not give is somebody else's: only the card can tell whose.
+    """
     own = charger.sessions.select_for_update(no_key=True)
-    if transaction_id is not None and 0 < transaction_id < 2**63:
+    if transaction_id is not None and transaction_id > 0:
         named = own.filter(pk=transaction_id).first()
-        if named:
+        if named or not id_tag_text:
             return named
     if id_tag_text:
         own = own.filter(id_tag_text__iexact=id_tag_text[:64])
     stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at)
     if not moment.is_doubtful and (repeated := stopped.first()):
         return repeated
-    running = own.running()
-    candidates = list(running[:2])
-    return candidates[0] if len(candidates) == 1 else None
+    candidates = own.running().filter(started_at__lte=moment.at)
+    if meter_stop_wh is not None:
+        candidates = candidates.exclude(meter_start_wh__gt=meter_stop_wh)
+    found = list(candidates[:2])
+    return found[0] if len(found) == 1 else None
 
 
 # ------------------------------------------------------------------------------------------------ close without a stop
 
 
 def close_silent(now: datetime) -> int:
-    """Ends sessions of chargers that have said nothing at all for SESSION_SILENCE_HOURS, and bills them (R10)."""
-    limit = now - timedelta(hours=settings.SESSION_SILENCE_HOURS)
-    silent = ChargingSession.objects.running().filter(start_received_at__lt=limit, charger__last_seen_at__lt=limit)
-    count = 0
-    for key in silent.values_list("pk", flat=True)[:1000]:
+    """Ends sessions whose charger will not: silent for SESSION_SILENCE_HOURS (R10), or long free again. Bills them.
+
+    A connector that says Available while nothing is measured has lost its stop, whatever heartbeats there are.
+    """
+    limit, free_since = now - timedelta(hours=settings.SESSION_SILENCE_HOURS), now - FREE_AGAIN
+    running = ChargingSession.objects.running()
+    silent = running.filter(start_received_at__lt=limit, charger__last_seen_at__lt=limit)
+    measured_lately = MeterValue.objects.filter(session=OuterRef("pk"), received_at__gte=free_since)
+    freed = running.filter(
+        ~Exists(measured_lately), connector__status="Available", connector__status_received_at__lt=free_since,
+        start_received_at__lt=free_since,
+    )  # fmt: skip
+
+    def close_one(key: int) -> bool:
         with transaction.atomic():
-            session = silent.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=key).first()
+            lost = silent.filter(pk=key) | freed.filter(pk=key)
+            session = lost.select_for_update(no_key=True, of=("self",), skip_locked=True).first()
             if session:
                 _close(session, ClosedBy.SILENCE)
-                count += 1
-    return count
+            return session is not None
+
+    keys = {*silent.values_list("pk", flat=True)[:1000], *freed.values_list("pk", flat=True)[:1000]}
+    return settlement.each(sorted(keys), close_one)
 
 
 def close(session: ChargingSession, *, by: User) -> None:
@@ -249,129 +287,8 @@ def _close(session: ChargingSession, closed_by: ClosedBy) -> None:
     session.closed_by = closed_by
     session.ended_at = max(session.started_at, last.measured_at if last else session.start_received_at)
     session.save(update_fields=["status", "closed_by", "ended_at"])
-    _settle_under_savepoint(session)
+    settlement.settle_under_savepoint(session)
     live.publish_session(session)
-
-
-# ------------------------------------------------------------------------------------------------ bill
-
-
-def assess(session: ChargingSession) -> plausibility.Assessment:
-    """The energy of the session by all readings that there are, and what is doubtful about them."""
-    connector = session.connector
-    return plausibility.assess(
-        start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
-        readings=[
-            plausibility.Reading(energy_wh, measured_at, received_at)
-            for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
-                "energy_wh", "measured_at", "received_at"
-            )
-            if energy_wh is not None  # which `registers` has made sure of already
-        ],
-        stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
-        rated_power_w=connector.rated_power_w if connector else Connector().rated_power_w,
-    )
-
-
-def _reading(
-    energy_wh: int | None, measured_at: datetime | None, received_at: datetime | None
-) -> plausibility.Reading | None:
-    if energy_wh is None or measured_at is None or received_at is None:
-        return None
-    return plausibility.Reading(energy_wh, measured_at, received_at)
-
-
-def settle(session_id: int) -> None:
-    """Bills an ended session, or puts it aside for review. Safe to repeat."""
-    with transaction.atomic():
-        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
-        if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
-            return
-        assessment = assess(session)
-        doubts = [str(doubt) for doubt in assessment.doubts]
-        if session.stop_received_at is not None and session.meter_stop_wh is None:
-            doubts.append(str(plausibility.Doubt.STOP_UNREADABLE))
-        if doubts and session.reviewed_at is None and not session.price.is_free:
-            session.review_reasons = doubts
-            session.save(update_fields=["review_reasons"])
-            # The driver's money is not kept for ever while people look at readings.
-            until = timezone.now() + timedelta(days=HELD_MONEY_DAYS)
-            Hold.objects.active().filter(reference=session.reference).update(expires_at=until)
-            logger.warning("session %s is held for review: %s", session.pk, ", ".join(doubts))
-        else:
-            _bill(session, assessment.energy_wh)
-        live.publish_session(session)
-
-
-def _settle_under_savepoint(session: ChargingSession) -> None:
-    if session.status == Status.REFUSED:
-        return
-    try:
-        settle(session.pk)
-        session.refresh_from_db()
-    except OperationalError:
-        raise  # the database itself failed; the charger sends again
-    except (
-        Exception
-    ):  # R6: whatever is wrong with billing, the stop is kept and acknowledged, and the sweep tries again
-        logger.exception("session %s could not be billed now", session.pk)
-
-
-def _bill(session: ChargingSession, energy_wh: int) -> None:
-    """The first bill, or the difference to it. The one place where a session's cost is set."""
-    cost = pricing.cost(session.price, pricing.Consumption(energy_wh))
-    fee = pricing.fee(cost, session.fee_basis_points)
-    first = session.status == Status.ENDED
-    if first:
-        wallets.release_hold(session.reference)
-        reference, kind, amount, share = session.reference, Transfer.Kind.SESSION, cost, fee
-    else:
-        session.corrections += 1
-        reference, kind = f"{session.reference}:correction:{session.corrections}", Transfer.Kind.CORRECTION
-        amount, share = cost - (session.cost or 0), fee - (session.fee or 0)
-    wallets.settle(
-        reference=reference,
-        payer=session.user,
-        payee=session.owner,
-        amount=amount,
-        fee=share,
-        kind=kind,
-        description=session.charger.name,
-    )
-    session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
-    session.status = Status.SETTLED
-    session.settled_at = timezone.now()
-    session.save(update_fields=["energy_wh", "cost", "fee", "status", "settled_at", "corrections"])
-    logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
-
-
-def settle_unsettled() -> int:
-    """Bills what could not be billed when it ended. Returns how many were tried."""
-    keys = list(ChargingSession.objects.unsettled().values_list("pk", flat=True)[:1000])
-    for key in keys:
-        settle(key)
-    return len(keys)
-
-
-def release(session: ChargingSession, *, by: User, energy_wh: int | None = None) -> None:
-    """Somebody looked at doubtful readings: the session is billed, by default with the energy that they give.
-
-    The owner may bill that or less; an operator may bill any energy from zero up.
-    """
-    if not (by.is_staff or by.pk == session.owner_id):
-        raise Refused("not_yours", _("This session belongs to somebody else."), status=404)
-    with transaction.atomic():
-        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session.pk)
-        if not session.is_held:
-            raise Refused("not_held", _("This session does not wait for a check."))
-        measured = assess(session).energy_wh
-        energy_wh = measured if energy_wh is None else energy_wh
-        if energy_wh < 0 or (energy_wh > measured and not by.is_staff):
-            raise Refused("energy_range", _("You can bill the measured energy or less."), status=400, field="energy_wh")
-        session.reviewed_at, session.reviewed_by = timezone.now(), by
-        session.save(update_fields=["reviewed_at", "reviewed_by"])
-        _bill(session, energy_wh)
-        live.publish_session(session)
 
 
 # ------------------------------------------------------------------------------------------------ while it runs
@@ -394,7 +311,7 @@ def progress(session: ChargingSession) -> Progress:
     last = session.meter_values.order_by("pk").last()
     energy_wh = session.energy_wh
     if energy_wh is None:
-        energy_wh = assess(session).energy_wh
+        energy_wh = settlement.assess(session).energy_wh
     cost = session.cost
     if cost is None and session.status != Status.REFUSED:
         cost = pricing.cost(session.price, pricing.Consumption(energy_wh))
@@ -422,34 +339,3 @@ def _state(session: ChargingSession) -> str:
     if session.is_held:
         return "checking"
     return str(session.status)
-
-
-def enforce_budgets() -> int:
-    """Reserves more for sessions that near the end of their money; warns their drivers, and stops at the end (R18).
-
-    Returns how many were told to stop.
-    """
-    stopped = 0
-    for session in ChargingSession.objects.running().with_all().iterator():
-        if session.price.is_free:
-            continue
-        held = Hold.objects.active().filter(reference=session.reference).first()
-        budget = held.amount if held else 0
-        cost = progress(session).cost or 0
-        if cost < budget * WARN_AT:
-            continue
-        budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
-        if cost >= budget * WARN_AT and session.warned_at is None:
-            ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
-            live.publish_session(session)
-        if cost >= budget and not session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
-            _stop_for_money(session)
-            stopped += 1
-    return stopped
-
-
-def _stop_for_money(session: ChargingSession) -> None:
-    try:
-        commands.request_remote_stop(session, user=None)
-    except Refused as refusal:  # it ended since the query
-        logger.info("session %s: %s", session.pk, refusal.code)

@@ -73,6 +73,7 @@ DOUBTS: dict[str, Promise] = {
     "stop_unreadable": gettext_lazy("The meter reading at the end is missing or unreadable."),
     "register_fell": gettext_lazy("The meter went down in between."),
     "register_jumped": gettext_lazy("The meter went up by more than this plug can deliver."),
+    "after_review": gettext_lazy("The charger reported its end only after somebody had checked this bill."),
 }
 
 

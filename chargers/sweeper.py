@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from billing import ledger, wallets
-from chargers import commands, presence, sessions
+from chargers import commands, presence, sessions, settlement
 from chargers.models import Message
 
 logger = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ def steps() -> dict[str, Callable[[], int]]:
     keep_from = now - timedelta(days=settings.MESSAGE_LOG_DAYS)
     return {
         "sessions closed for silence": lambda: sessions.close_silent(now),
-        "sessions billed late": sessions.settle_unsettled,
-        "sessions stopped at the end of their money": sessions.enforce_budgets,
+        "sessions billed late": settlement.settle_unsettled,
+        "sessions stopped at the end of their money": settlement.enforce_budgets,
         "commands ended": lambda: commands.expire(now),
         "holds released": lambda: wallets.expire_holds(now),
         "chargers fallen silent": lambda: presence.mark_silent(now),

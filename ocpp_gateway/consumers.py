@@ -36,6 +36,8 @@ CLOSE_REPLACED = 1000
 CLOSE_TRY_AGAIN = 1013
 # Some wallboxes (Wallbox, ABB) lose their way when they are asked something right after the boot answer.
 SETTLE_AFTER_BOOT_SECONDS = 1.0
+# And a charger that is about to boot must be heard first.
+SETTLE_AFTER_CONNECT_SECONDS = 3.0
 WATCH_SECONDS = 5.0
 LAYER_RETRY_SECONDS = 2.0
 
@@ -58,7 +60,7 @@ class ChargePointConsumer(AsyncConsumer):
         self.outbox = Outbox()
         self.sending: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
-        self.may_send_at = 0.0
+        self.may_send_at = asyncio.get_running_loop().time() + SETTLE_AFTER_CONNECT_SECONDS
         self.is_closing = False
 
     async def __call__(
@@ -153,7 +155,8 @@ class ChargePointConsumer(AsyncConsumer):
         if self.is_closing:
             return  # what arrives after the end was not answered, so the charger sends it again
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("← %s", data, extra=self._extra)
+            text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+            logger.debug("← %s", dispatch.masked(text), extra=self._extra)
         match rpc.parse(data):
             case Call() as call:
                 await self._answer(call)
@@ -169,12 +172,12 @@ class ChargePointConsumer(AsyncConsumer):
         connection, received_at = self.connection, timezone.now()
         incoming = Incoming(connection.charger_id, call.payload, received_at)
         try:
-            handler = dispatch.handler_of(connection.version, call, is_accepted=connection.is_accepted)
+            handler, note = dispatch.handler_of(connection.version, call, is_accepted=connection.is_accepted)
             if handler.report:
-                facts, answer = dispatch.report(handler, call, incoming)
+                facts, answer = dispatch.report(handler, call, incoming, note)
                 await self._store(facts)
             else:
-                answer = await work(dispatch.decide, handler, call, incoming)
+                answer = await work(dispatch.decide, handler, call, incoming, note)
         except WireError as error:
             answer = await work(dispatch.refuse, connection.charger_id, call, error, received_at)
         except (DatabaseAway, asyncio.CancelledError):
@@ -236,13 +239,16 @@ class ChargePointConsumer(AsyncConsumer):
         again = False
         try:
             await asyncio.sleep(max(0.0, self.may_send_at - asyncio.get_running_loop().time()))
+            connection = self.connection
             command = await work(
-                commands.claim_next, self.connection.charger_id, is_accepted=self.connection.is_accepted
+                commands.claim_next, connection.charger_id, mark=connection.mark, is_accepted=connection.is_accepted
             )
             if command is not None:
                 again = not await self._ask(command)
         except DatabaseAway as error:
             logger.warning("commands cannot be read: %s", error, extra=self._extra)
+        except Exception:  # nobody awaits this task, so nobody else would tell
+            logger.exception("a command could not be sent", extra=self._extra)
         finally:
             self.sending = None
         if again:
@@ -297,26 +303,34 @@ class ChargePointConsumer(AsyncConsumer):
     async def _listen(self) -> None:
         """Hears that commands wait, or that a newer socket took over. A broken layer is tried again for ever."""
         group = live.gateway_group(self.connection.charger_id)
-        while True:
+        while not self.is_closing:
             layer = get_channel_layer()
+            channel = ""
             try:
                 channel = await layer.new_channel()
                 await layer.group_add(group, channel)
-                try:
-                    self.wake()  # what was asked before we could hear
-                    while True:
-                        await self._heed(await layer.receive(channel))
-                finally:
-                    await layer.group_discard(group, channel)
+                self.wake()  # what was asked before we could hear
+                while True:
+                    await self._heed(await layer.receive(channel))
             except asyncio.CancelledError:
+                await self._leave(layer, group, channel)
                 raise
             except Exception as error:  # redis-py's own tree of errors; R24: Redis is a doorbell
                 logger.warning("the channel layer is away: %r", error, extra=self._extra)
                 await asyncio.sleep(LAYER_RETRY_SECONDS)
 
+    async def _leave(self, layer: Any, group: str, channel: str) -> None:
+        """Leaves the group, if the layer still answers; else the membership expires by itself."""
+        try:
+            await asyncio.wait_for(layer.group_discard(group, channel), LAYER_RETRY_SECONDS)
+        except Exception as error:
+            logger.info("the channel layer was not told of a leave: %r", error, extra=self._extra)
+
     async def _heed(self, message: dict[str, Any]) -> None:
         if message["type"] == "connection.replaced":
-            await self.check_mark(message["mark"])
+            # The event may be late and be about an older socket than this: the row knows who serves the charger now.
+            charger_id = self.connection.charger_id
+            await self.check_mark((await work(presence.current_marks, [charger_id])).get(charger_id, ""))
         else:
             self.wake()
 
@@ -349,6 +363,8 @@ class Watch:
                 await self._look()
             except DatabaseAway as error:
                 logger.warning("sockets cannot be looked after: %s", error)
+            except Exception:  # nobody awaits this task; without it lost events would stay lost
+                logger.exception("sockets cannot be looked after")
 
     async def _look(self) -> None:
         sockets = list(self.sockets)

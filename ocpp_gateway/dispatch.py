@@ -58,8 +58,8 @@ def _is_worth_a_retry(error: Exception) -> bool:
 # ------------------------------------------------------------------------------------------------ their calls
 
 
-def handler_of(version: Version, call: Call, *, is_accepted: bool) -> Handler:
-    """The handler of a CALL whose payload may be read. Raises WireError."""
+def handler_of(version: Version, call: Call, *, is_accepted: bool) -> tuple[Handler, str]:
+    """The handler of a CALL that may be read, and what about its payload breaks the schema. Raises WireError."""
     handler = version.handlers.get(call.action)
     if handler is None:
         if call.action in schemas.actions(version.schemas):
@@ -68,13 +68,14 @@ def handler_of(version: Version, call: Call, *, is_accepted: bool) -> Handler:
     if not is_accepted and call.action != BOOT:
         # §4.2: before its first accepted boot a charger may say nothing else.
         raise WireError("SecurityError", "Send BootNotification first.")
-    if not handler.is_lenient:
-        for code, description in schemas.violations(version.schemas, call.action, call.payload):
+    for code, description in schemas.violations(version.schemas, call.action, call.payload):
+        if not handler.is_lenient:
             raise WireError(code, description)
-    return handler
+        return handler, description
+    return handler, ""
 
 
-def report(handler: Handler, call: Call, incoming: Incoming) -> tuple[Facts, str]:
+def report(handler: Handler, call: Call, incoming: Incoming, note: str) -> tuple[Facts, str]:
     """The facts of a fact-lane CALL and the frame that answers it once they are stored. Pure."""
     assert handler.report is not None
     told = handler.report(incoming)
@@ -84,17 +85,18 @@ def report(handler: Handler, call: Call, incoming: Incoming) -> tuple[Facts, str
         incoming.received_at,
         samples=told.samples,
         status=told.status,
-        exchange=exchange(call, answer),
+        exchange=exchange(call, answer, note=note),
     )
     return facts, answer
 
 
-def decide(handler: Handler, call: Call, incoming: Incoming) -> str:
+def decide(handler: Handler, call: Call, incoming: Incoming, note: str) -> str:
     """Runs a decision and stores it with its log line in one transaction. Returns the frame that answers."""
     assert handler.decide is not None
     with transaction.atomic():
         answer = rpc.dump_result(call.message_id, handler.decide(incoming))
-        recorder.write([Facts(incoming.charger_id, incoming.received_at, exchange=exchange(call, answer))])
+        told = exchange(call, answer, note=note)
+        recorder.write([Facts(incoming.charger_id, incoming.received_at, exchange=told)])
         return answer
 
 
@@ -111,14 +113,15 @@ def _asked_to_boot(charger_id: int) -> bool:
     return Command.objects.open().filter(charger_id=charger_id, action=Command.Action.TRIGGER_MESSAGE).exists()
 
 
-def exchange(call: Call, answer: str, *, is_error: bool = False) -> Exchange:
+def exchange(call: Call, answer: str, *, is_error: bool = False, note: str = "") -> Exchange:
     return Exchange(
         direction=Message.Direction.IN,
         message_id=str(call.message_id),
         action=call.action.replace("\0", ""),
-        request=rpc.dump_payload(call.payload),
+        request=call.text,
         response=answer,
         is_error=is_error,
+        note=note.replace("\0", ""),
     )
 
 
@@ -142,12 +145,12 @@ def finish(
             message_id=asked.message_id,
             action=asked.action,
             request=masked(asked.frame),
-            response=error or rpc.dump_payload(result),
+            response=masked(error or rpc.dump_payload(result)),
             is_error=bool(error),
         )
         recorder.write([Facts(charger_id, received_at, exchange=told)])
 
 
 def masked(frame: str) -> str:
-    """A frame of ours as it may be logged: a charger's new password is in it at a rotation."""
-    return '"AuthorizationKey" is not logged' if "AuthorizationKey" in frame else frame
+    """A frame as it may be logged: a password is in it at a rotation, and in the configuration that some tell."""
+    return f"{commands.AUTHORIZATION_KEY} is not logged" if commands.AUTHORIZATION_KEY in frame else frame

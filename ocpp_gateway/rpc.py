@@ -4,7 +4,7 @@ A frame is a JSON array: [2, id, action, payload] asks, [3, id, payload] answers
 refuses (OCPP-J 1.6 §4.2). Nothing that arrives raises: what cannot be read comes back as `Unreadable`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -17,11 +17,15 @@ ACTION_LIMIT = 64
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`message_id` keeps the type in which it came (some stations send a number): it is echoed exactly."""
+    """`message_id` keeps the type in which it came (some stations send a number): it is echoed exactly.
+
+    `text` is the payload as JSON, for the log.
+    """
 
     message_id: str | int
     action: str
     payload: dict[str, Any]
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,9 @@ Frame = Call | CallResult | CallError | Unreadable
 
 
 def parse(data: str | bytes) -> Frame:
-    try:
-        frame = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        return Unreadable(f"not JSON: {error}")
-    if "\\u0000" in data if isinstance(data, str) else b"\\u0000" in data:
-        frame = _without_nul(frame)  # no database stores it as text
-    if not isinstance(frame, list) or not frame or frame[0] not in (CALL, CALL_RESULT, CALL_ERROR):
-        return Unreadable("not an OCPP frame")
+    frame = _read(data)
+    if isinstance(frame, Unreadable):
+        return frame
     message_id: Any = frame[1] if len(frame) > 1 else None
     if not _is_message_id(message_id):
         return Unreadable("no message id")
@@ -73,14 +72,28 @@ def parse(data: str | bytes) -> Frame:
         return _parse_call(message_id, frame)
     if frame[0] == CALL_RESULT:
         return CallResult(message_id, frame[2] if len(frame) > 2 else None)
-    code, description = (*frame[2:4], "", "")[:2]
-    return CallError(message_id, str(code)[:64], str(description)[:255])
+    code, description = (part if isinstance(part, str) else "" for part in (*frame[2:4], "", "")[:2])
+    return CallError(message_id, code[:64], description[:255])
+
+
+def _read(data: str | bytes) -> list[Any] | Unreadable:
+    try:
+        frame = orjson.loads(data)
+        # What cannot be written again (it is nested hundreds deep) is not worth reading: no log could hold it.
+        text = orjson.dumps(frame)
+    except orjson.JSONDecodeError as error:
+        return Unreadable(f"not JSON: {error}")
+    except orjson.JSONEncodeError:
+        return Unreadable("nested too deep")
+    if not isinstance(frame, list) or not frame or frame[0] not in (CALL, CALL_RESULT, CALL_ERROR):
+        return Unreadable("not an OCPP frame")
+    return _without_nul(frame) if b"\\u0000" in text else frame  # no database stores a NUL as text
 
 
 def _parse_call(message_id: str | int, frame: list[Any]) -> Call | Unreadable:
     match frame:
         case [_, _, str(action), dict() | None as payload] if 0 < len(action) <= ACTION_LIMIT:
-            return Call(message_id, action, payload or {})
+            return Call(message_id, action, payload or {}, dump_payload(payload or {}))
         case _:
             return Unreadable("a CALL is [2, id, action, payload]", message_id)
 

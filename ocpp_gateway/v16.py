@@ -10,10 +10,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import id_tags
-from chargers import authorization, clock, presence, recorder, sessions
+from chargers import authorization, clock, presence, sessions
 from chargers.authorization import Reason
 from chargers.models import Charger, Command
-from chargers.recorder import ConnectorStatus, Facts
+from chargers.recorder import ConnectorStatus
 from ocpp_gateway import samples
 from ocpp_gateway.leniency import integer, text
 from ocpp_gateway.registry import Incoming, Payload, Report, Version
@@ -151,35 +151,26 @@ def stop_transaction(call: Incoming) -> Payload:
     """§4.10: a session has ended. We cannot prevent a stop, so it is always answered."""
     told = call.payload
     id_tag_text = text(told.get("idTag"), 64)
-    asked_id = integer(told.get("transactionId"))
-    # Before the stop, so that the bill sees them.
-    _record_transaction_data(call, asked_id)
     sessions.stop(
         Charger(pk=call.charger_id),
-        transaction_id=asked_id,
+        transaction_id=integer(told.get("transactionId")),
         transaction_text=text(told.get("transactionId"), 40),
         id_tag_text=id_tag_text,
         meter_stop_wh=integer(told.get("meterStop")),
         reason=text(told.get("reason"), 30),
         moment=clock.read(told.get("timestamp"), received_at=call.received_at),
         received_at=call.received_at,
+        samples=samples.read(
+            told.get("transactionData"),
+            connector_id=0,  # it is not told, and a session has but one
+            session_id=None,
+            received_at=call.received_at,
+            context="Transaction.End",
+        ),
     )
     if not id_tag_text:
         return {}
     return {"idTagInfo": {"status": "Accepted" if id_tags.find(id_tag_text) else "Invalid"}}
-
-
-def _record_transaction_data(call: Incoming, session_id: int | None) -> None:
-    session = Charger(pk=call.charger_id).sessions.filter(pk=session_id or 0).select_related("connector").first()
-    found = samples.read(
-        call.payload.get("transactionData"),
-        connector_id=session.connector.connector_id if session and session.connector else CONNECTOR_ID_LIMIT,
-        session_id=session.pk if session else None,
-        received_at=call.received_at,
-        context="Transaction.End",
-    )
-    if found:
-        recorder.write([Facts(call.charger_id, call.received_at, samples=found)])
 
 
 @V16.reports("DataTransfer")

@@ -10,14 +10,14 @@ from typing import Any
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-# Frames that arrived and were not handled yet. An offline history may be long; beyond this the sender is a flood.
-UNREAD_LIMIT = 5000
-CLOSE_POLICY = 1008
+# R12: frames that arrived and were not handled yet. Beyond the upper mark we stop reading from the socket, so that a
+# flood (or a long offline history) waits in the sender's memory; below the lower one we read on.
+UNREAD_HIGH, UNREAD_LOW = 32, 8
 
 
 class DenyingProtocol(WebSocketProtocol):
     denial: dict[str, Any] | None = None
-    muted: bool
+    is_paused = False
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message.get("type") == "websocket.http.response.start":
@@ -26,13 +26,23 @@ class DenyingProtocol(WebSocketProtocol):
             self._deny(self.denial, message.get("body", b""))
         else:
             super().handle_reply(message)
+            self._read_on()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self.application_queue.qsize() > UNREAD_LIMIT and not self.muted:
-            self.muted = True
-            self.sendClose(code=CLOSE_POLICY)
-            self.application_queue.put_nowait({"type": "websocket.disconnect", "code": CLOSE_POLICY})
         super().onMessage(payload, isBinary)
+        if not self.is_paused and self.application_queue.qsize() >= UNREAD_HIGH:
+            self.is_paused = True
+            self.transport.pauseProducing()
+
+    def check_timeouts(self) -> None:
+        """Asked every two seconds: frames that need no reply were handled meanwhile, too."""
+        super().check_timeouts()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self.is_paused and self.application_queue.qsize() <= UNREAD_LOW:
+            self.is_paused = False
+            self.transport.resumeProducing()
 
     def _deny(self, start: dict[str, Any], body: bytes) -> None:
         status = HTTPStatus(start["status"])

@@ -174,6 +174,11 @@ class Charger(models.Model):
         return ", ".join(part for part in (street, town, self.region) if part)
 
 
+# W. Nobody's AC plug delivers more than 63 A on three lines, no car takes more than 400 kW.
+MOST_POWER_W = {"AC": 43_500, "DC": 400_000}
+USUAL_POWER_W = {"AC": 22_000, "DC": 350_000}
+
+
 class ConnectorQuerySet(models.QuerySet["Connector"]):
     def listed(self) -> ConnectorQuerySet:
         return self.filter(is_enabled=True).select_related("tariff").order_by("connector_id")
@@ -206,6 +211,7 @@ class Connector(models.Model):
     error_code = models.CharField(_("error"), max_length=50, blank=True)
     info = models.CharField(_("details"), max_length=120, blank=True)
     status_at = models.DateTimeField(_("status since"), null=True, blank=True)
+    status_received_at = models.DateTimeField(_("status received"), null=True, blank=True, editable=False)
 
     objects = ConnectorQuerySet.as_manager()
 
@@ -237,4 +243,5 @@ class Connector(models.Model):
     @property
     def rated_power_w(self) -> int:
         """For plausibility: what the owner says, else what no connector of its kind exceeds."""
-        return self.max_power_w or (22_000 if self.current == self.Current.AC else 350_000)
+        most = MOST_POWER_W[self.current]
+        return min(self.max_power_w or USUAL_POWER_W[self.current], most)

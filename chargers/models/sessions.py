@@ -86,6 +86,7 @@ class ChargingSession(models.Model):
     meter_stop_wh = models.BigIntegerField(_("register at stop (Wh)"), null=True, blank=True)
     energy_wh = models.BigIntegerField(_("energy (Wh)"), null=True, blank=True)
 
+    rated_power_w = models.PositiveIntegerField(_("rated power (W)"), default=22_000)
     tariff = models.JSONField(_("tariff"), default=dict)
     fee_basis_points = models.PositiveSmallIntegerField(_("fee (1/100 %)"), default=0)
     cost = models.BigIntegerField(_("cost"), null=True, blank=True)

@@ -136,6 +136,9 @@ class Message(models.Model):
     request = models.TextField(_("request"), blank=True)
     response = models.TextField(_("answer"), blank=True)
     is_error = models.BooleanField(_("error"), default=False)
+    note = models.CharField(
+        _("note"), max_length=255, blank=True, help_text=_("What breaks the schema and was read nevertheless.")
+    )
     at = models.DateTimeField(_("time"))
 
     class Meta:

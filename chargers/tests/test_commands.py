@@ -15,7 +15,7 @@ Action = Command.Action
 
 
 def claim(charger):
-    return commands.claim_next(charger.pk, is_accepted=True)
+    return commands.claim_next(charger.pk, mark="test", is_accepted=True)
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def test_a_claimed_command_is_marked_before_it_is_sent(wanted, online):
 
 def test_a_charger_without_an_accepted_boot_is_only_configured(wanted, online):
     trigger = commands.request_boot(online.pk)
-    assert commands.claim_next(online.pk, is_accepted=False) == trigger
-    assert commands.claim_next(online.pk, is_accepted=False) is None
+    assert commands.claim_next(online.pk, mark="test", is_accepted=False) == trigger
+    assert commands.claim_next(online.pk, mark="test", is_accepted=False) is None
 
 
 def test_a_rejected_charger_is_left_alone(wanted, online):
@@ -189,3 +189,26 @@ def test_who_is_connected_without_any_price_may_be_tried_by_its_owner(online, co
     registry.set_price(connector, None)
     connect(online)
     assert commands.request_remote_start(online, connector, user=bob).status == "waiting"
+
+
+def test_only_the_connection_that_serves_the_charger_gets_commands(wanted, online):
+    assert commands.claim_next(online.pk, mark="older", is_accepted=True) is None
+    assert claim(online) == wanted
+
+
+def test_a_new_password_is_sent_to_the_charger_and_forgotten_once_it_is_said(online, bob):
+    password = commands.rotate_password(online, by=bob)
+    command = claim(online)
+    assert bytes.fromhex(command.payload["value"]).decode() == password
+    assert registry.password_matches(Charger.objects.get(), command.payload["value"].encode())
+    commands.finish(command.pk, result={"status": "Accepted"})
+    command.refresh_from_db()
+    assert command.payload == {"key": "AuthorizationKey"}
+
+
+def test_a_password_in_a_configuration_is_not_kept(online):
+    command = commands.request(online, Action.GET_CONFIGURATION)
+    key = {"key": "AuthorizationKey", "readonly": False, "value": "SECRET"}
+    commands.finish(command.pk, result={"configurationKey": [key]})
+    online.refresh_from_db()
+    assert online.configuration == {}

@@ -16,7 +16,7 @@ from accounts import id_tags
 from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Account, Hold, Transfer
-from chargers import clock, recorder, registry, sessions
+from chargers import clock, recorder, registry, sessions, settlement
 from chargers.models import Charger, ChargingSession, Connector, MeterValue
 from chargers.recorder import Facts, Sample
 from conftest import connect, fund, make_user
@@ -120,15 +120,15 @@ class Platform(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        sessions.settle_unsettled()
-        sessions.enforce_budgets()
+        settlement.settle_unsettled()
+        settlement.enforce_budgets()
         wallets.expire_holds(timezone.now() + timedelta(days=8))
 
     @rule(number=pick, energy=st.one_of(st.none(), st.integers(0, 5000)))
     def release(self, number: int, energy: int | None) -> None:
         session = self.some_session(number)
         if session and session.is_held:
-            sessions.release(session, by=self.operator, energy_wh=energy)
+            settlement.release(session, by=self.operator, energy_wh=energy)
 
     @rule(number=st.integers(0, 2), amount=st.integers(100, 60_000))
     def top_up(self, number: int, amount: int) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import units
-from chargers import sessions, shapes
+from chargers import settlement, shapes
 from chargers.models import Charger, ChargingSession, Connector, MeterValue
 
 
@@ -41,7 +41,7 @@ def ended(online: Charger, alice: User) -> ChargingSession:
     session = make_session(
         online, alice, status="ended", closed_by="stop", ended_at=now, stop_received_at=now, meter_stop_wh=6_500
     )
-    sessions.settle(session.pk)
+    settlement.settle(session.pk)
     session.refresh_from_db()
     return session
 
@@ -142,7 +142,7 @@ def test_the_owner_releases_with_less_energy(held: ChargingSession, bob: User, c
 
 
 @pytest.mark.parametrize(
-    ("energy", "sentence"), [("99", "measured energy or less"), ("x", "Write a number"), ("-1", "Write a number")]
+    ("energy", "sentence"), [("99", "can be billed here"), ("x", "Write a number"), ("-1", "Write a number")]
 )
 def test_a_release_has_bounds(held: ChargingSession, bob: User, client_of, energy, sentence):
     path = reverse("session_release", args=[held.pk])

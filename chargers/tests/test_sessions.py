@@ -11,7 +11,7 @@ from accounts import id_tags
 from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Transfer
-from chargers import clock, commands, recorder, registry, sessions
+from chargers import clock, commands, recorder, registry, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue, UnmatchedStop
 from chargers.recorder import Facts, Sample
 from conftest import connect, fund, make_user
@@ -291,11 +291,24 @@ def test_another_chargers_session_cannot_be_measured(running, foreign):
     assert MeterValue.objects.get().session is None
 
 
-@pytest.mark.parametrize("session_id", [-1, 0, 987_654, None, 2**63])
-def test_an_unknown_id_stops_the_only_session_that_it_can_mean(online, running, session_id):
+@pytest.mark.parametrize("session_id", [-1, 0, None])
+def test_a_stop_without_an_id_ends_the_only_session_that_it_can_mean(online, running, session_id):
     assert stop(online, session_id).pk == running.pk
     assert stop(online, session_id).pk == running.pk
     assert not UnmatchedStop.objects.exists()
+
+
+@pytest.mark.parametrize("session_id", [987_654, 2**63 - 1])
+def test_an_id_that_we_did_not_give_needs_the_card_to_tell_whose_it_is(online, running, session_id):
+    assert stop(online, session_id) is None
+    assert stop(online, session_id, tag="04a1b2c3d4") == running
+
+
+def test_a_stop_from_before_the_start_is_not_its(online, running):
+    assert stop(online, -1, minutes=-3 * 24 * 60) is None
+    assert stop(online, -1, meter=999) is None
+    running.refresh_from_db()
+    assert running.is_running
 
 
 def test_an_unknown_id_with_another_card_stops_nothing(online, running):
@@ -364,8 +377,53 @@ def test_a_late_stop_that_cannot_be_right_is_held_and_the_first_bill_stays(onlin
     session = stop(online, running.pk, meter=9_000_000)
     assert session.is_held
     assert wallets.wallet_of(alice).balance == 99_000
-    sessions.release(session, by=oscar, energy_wh=1000)
+    settlement.release(session, by=oscar, energy_wh=1000)
     assert wallets.wallet_of(alice).balance == 99_500
+
+
+def test_a_refused_start_ends_nobodys_session(online, running):
+    assert refused(start(online, tag="DEADBEEF", minutes=10)) == "unknown_card"
+    running.refresh_from_db()
+    assert running.is_running
+
+
+def test_a_start_from_before_the_running_one_is_over_already_and_its_stop_bills_it(online, charlie, running):
+    id_tags.issue(user=charlie, uid="C4A7")
+    late = start(online, tag="C4A7", meter=0, minutes=-600)
+    assert late.verdict.is_accepted
+    running.refresh_from_db()
+    assert running.is_running
+    assert stop(online, late.session.pk, meter=1000, minutes=-540).cost == 500
+    assert wallets.wallet_of(charlie) == wallets.Wallet(balance=49_500, held=0, owed=0)
+
+
+def test_a_connector_that_is_long_free_again_has_lost_its_stop(online, connector, running):
+    measure(running, 3000, 20)
+    recorder.write([Facts(online.pk, timezone.now())])
+    connector.status = "Available"
+    connector.status_received_at = timezone.now() - timedelta(minutes=20)
+    connector.save()
+    assert sessions.close_silent(timezone.now()) == 1
+    running.refresh_from_db()
+    assert (running.status, running.cost) == (Status.SETTLED, 1000)
+
+
+def test_a_connector_that_was_just_freed_may_still_send_its_stop(online, connector, running):
+    connector.status = "Available"
+    connector.status_received_at = timezone.now() - timedelta(minutes=10)
+    connector.save()
+    assert sessions.close_silent(timezone.now()) == 0
+
+
+def test_a_late_stop_never_overrules_a_review_by_itself(online, alice, oscar, running):
+    measure(running, 910_000, 20)
+    fall_silent(online)
+    sessions.close_silent(timezone.now())
+    settlement.release(running, by=oscar, energy_wh=3000)
+    session = stop(online, running.pk, meter=6000)
+    assert (session.is_held, session.cost) == (True, 1500)
+    assert "after_review" in session.review_reasons
+    assert wallets.wallet_of(alice).balance == 98_500
 
 
 def test_a_start_on_a_connector_that_never_reported_its_stop_closes_the_old_session(online, charlie, running):
@@ -397,7 +455,7 @@ def test_a_wild_bill_is_held_and_nothing_moves(alice, held):
     assert held.review_reasons == ["register_jumped"]
     assert wallets.wallet_of(alice) == wallets.Wallet(balance=100_000, held=settings.SESSION_HOLD, owed=0)
     assert sessions.progress(held).state == "checking"
-    assert sessions.settle_unsettled() == 0
+    assert settlement.settle_unsettled() == 0
 
 
 def test_money_on_hold_for_a_held_session_comes_back_in_the_end(alice, held):
@@ -406,16 +464,17 @@ def test_money_on_hold_for_a_held_session_comes_back_in_the_end(alice, held):
 
 
 def test_an_operator_releases_with_the_right_energy(alice, oscar, held):
-    sessions.release(held, by=oscar, energy_wh=5000)
+    settlement.release(held, by=oscar, energy_wh=5000)
     assert wallets.wallet_of(alice) == wallets.Wallet(balance=97_500, held=0, owed=0)
     with pytest.raises(Refused, match="does not wait"):
-        sessions.release(held, by=oscar)
+        settlement.release(held, by=oscar)
 
 
-def test_the_owner_may_bill_less_but_never_more(bob, held):
-    with pytest.raises(Refused, match="measured energy or less"):
-        sessions.release(held, by=bob, energy_wh=10**9)
-    sessions.release(held, by=bob, energy_wh=0)
+def test_the_owner_may_bill_what_the_plug_can_deliver_but_never_more(bob, held):
+    for energy_wh in (10**9, None):  # 11 kW for an hour are 13.1 kWh with the margins
+        with pytest.raises(Refused, match=r"At most 13\.1 kWh"):
+            settlement.release(held, by=bob, energy_wh=energy_wh)
+    settlement.release(held, by=bob, energy_wh=0)
     held.refresh_from_db()
     assert (held.status, held.cost) == (Status.SETTLED, 0)
 
@@ -423,7 +482,7 @@ def test_the_owner_may_bill_less_but_never_more(bob, held):
 def test_others_may_not_release(alice, charlie, held):
     for user in (alice, charlie):
         with pytest.raises(Refused) as refusal:
-            sessions.release(held, by=user)
+            settlement.release(held, by=user)
         assert refusal.value.status == 404
 
 
@@ -449,8 +508,8 @@ def test_a_stop_survives_when_billing_fails_and_the_sweep_bills(online, alice, r
         session = stop(online, running.pk)
     assert (session.status, session.meter_stop_wh) == (Status.ENDED, 6000)
     assert wallets.wallet_of(alice).balance == 100_000
-    assert sessions.settle_unsettled() == 1
-    assert sessions.settle_unsettled() == 0
+    assert settlement.settle_unsettled() == 1
+    assert settlement.settle_unsettled() == 0
     assert wallets.wallet_of(alice).balance == 97_500
 
 
@@ -463,7 +522,7 @@ def stops_asked(session):
 
 def test_the_hold_grows_while_there_is_money(alice, running):
     measure(running, 1000 + 50_000, 60)  # 250.00 of 300.00
-    assert sessions.enforce_budgets() == 0
+    assert settlement.enforce_budgets() == 0
     assert wallets.wallet_of(alice).held == 2 * settings.SESSION_HOLD
     running.refresh_from_db()
     assert running.warned_at is None
@@ -472,20 +531,19 @@ def test_the_hold_grows_while_there_is_money(alice, running):
 def test_the_driver_is_warned_and_then_stopped(online, running, alice):
     measure(running, 1000 + 170_000, 60)  # 850.00 of 1 000.00
     for _round in range(4):
-        sessions.enforce_budgets()
+        settlement.enforce_budgets()
     running.refresh_from_db()
     assert running.warned_at is not None
     assert stops_asked(running) == 0
     measure(running, 1000 + 201_000, 61)
-    assert sessions.enforce_budgets() == 1
-    assert sessions.enforce_budgets() == 0
+    assert settlement.enforce_budgets() == 1
+    assert settlement.enforce_budgets() == 0
     assert stops_asked(running) == 1
     assert stop(online, running.pk, meter=1000 + 201_000, minutes=62).is_held  # beyond 11 kW
 
 
 def test_what_the_wallet_does_not_cover_is_owed(online, connector, alice, bob, running):
-    connector.max_power_w = 350_000
-    connector.save()
+    ChargingSession.objects.update(rated_power_w=350_000)
     stop(online, running.pk, meter=1000 + 210_000)
     assert wallets.wallet_of(alice) == wallets.Wallet(balance=0, held=0, owed=5000)
     assert wallets.wallet_of(bob).balance == 94_500

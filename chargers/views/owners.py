@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.people import PersonRequest
-from chargers import registry, shapes
+from chargers import commands, registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
 from chargers.models import Charger
 from chargers.views.places import tiles
@@ -148,7 +148,7 @@ def charger_password(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     if request.method != "POST":
         return render(request, "chargers/charger_password.html", {"charger": charger})
-    return manage_page(request, charger, password=registry.rotate_password(charger))
+    return manage_page(request, charger, password=commands.rotate_password(charger, by=request.user))
 
 
 @login_required

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.people import PersonRequest
-from chargers import commands, sessions, shapes
+from chargers import commands, settlement, shapes
 from chargers.forms import ReleaseForm
 from chargers.models import ChargingSession
 from sharecharge.errors import Refused
@@ -71,7 +71,7 @@ def session_release(request: PersonRequest, pk: int) -> HttpResponse:
         messages.error(request, " ".join(map(str, form.errors["energy_wh"])))
         return redirect(session)
     try:
-        sessions.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])
+        settlement.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:

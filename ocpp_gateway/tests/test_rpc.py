@@ -29,10 +29,28 @@ def test_it_reads_frames(text, frame):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "null", "[]", "[5,\"1\",{}]", "[2]", '[2,"","A",{}]', '[2,true,"A",{}]', "[2,{},1]", '["2","1","A",{}]',
-     '[2,"1","StopTransaction",{"transactionId":,"meterStop":1}]', "[" * 100_000, "NaN", '[2,"1","A",{"a":1e400}]',
-     '[2,"1","A",{"a":"\\ud800"}]', '[2,"1","A",{"a":' + "9" * 5000 + "}]", f'[2,"{"x" * 256}","A",{{}}]'],
-)  # fmt: skip
+    [
+        "",
+        "{}",
+        "null",
+        "[]",
+        '[5,"1",{}]',
+        "[2]",
+        '[2,"","A",{}]',
+        '[2,true,"A",{}]',
+        "[2,{},1]",
+        '["2","1","A",{}]',
+        '[2,"1","StopTransaction",{"transactionId":,"meterStop":1}]',
+        "[" * 100_000,
+        '[2,"1","A",' + '{"a":' * 300 + "1" + "}" * 300 + "]",
+        '[4,"1",' + "[" * 900 + "]" * 900 + "]",
+        "NaN",
+        '[2,"1","A",{"a":1e400}]',
+        '[2,"1","A",{"a":"\\ud800"}]',
+        '[2,"1","A",{"a":' + "9" * 5000 + "}]",
+        f'[2,"{"x" * 256}","A",{{}}]',
+    ],
+)
 def test_what_is_no_frame_is_unreadable_and_owes_no_answer(text):
     frame = rpc.parse(text)
     assert isinstance(frame, Unreadable)

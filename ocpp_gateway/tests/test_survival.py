@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 
 from billing import ledger, wallets
 from billing.models import Transfer
-from chargers import clock, sessions
+from chargers import clock, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, MeterValue
 from ocpp_gateway import dispatch
 from sharecharge.testing.platform import Platform
@@ -193,12 +193,12 @@ def test_ten_parallel_stops_are_one_settlement(online, alice, bob, alice_card):
 def test_ten_sweeps_at_once_bill_once(online, alice, alice_card, monkeypatch):
     session_id = start(online)
     with monkeypatch.context() as broken:
-        broken.setattr(sessions, "settle", lambda key: 1 / 0)
+        broken.setattr(settlement, "settle", lambda key: 1 / 0)
         sessions.stop(
             online, transaction_id=session_id, transaction_text="", id_tag_text="", meter_stop_wh=6000, reason="",
             moment=clock.read(at(60), received_at=BEGIN), received_at=BEGIN + timedelta(hours=1),
         )  # fmt: skip
-    in_parallel(sessions.settle_unsettled)
+    in_parallel(settlement.settle_unsettled)
     assert wallets.wallet_of(alice).balance == 97_500
     assert ledger.breaches() == []
 

@@ -1,0 +1,220 @@
+"""From readings to a bill: settle, correct, hold for review, release, and watch budgets.
+
+Locks are taken in the order session → accounts by primary key (R19). Settling is safe to repeat.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from billing import pricing, wallets
+from billing.models import Hold, Transfer
+from chargers import commands, live, plausibility
+from chargers.models import ChargingSession
+from sharecharge.errors import Refused
+
+logger = logging.getLogger(__name__)
+
+Status = ChargingSession.Status
+
+HELD_MONEY_DAYS = 7
+WARN_AT = 0.8
+
+
+def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
+    """Does the work for one after the other; how many said that there was something to do.
+
+    One that fails is logged and keeps none of the others from its turn: the next round tries again.
+    """
+    count = 0
+    for key in keys:
+        try:
+            count += work(key)
+        except Exception:  # the sweep's edge, drawn around each item
+            logger.exception("%s of %s failed", work.__name__, key)
+    return count
+
+
+def assess(session: ChargingSession) -> plausibility.Assessment:
+    """The energy of the session by all readings that there are, and what is doubtful about them."""
+    return plausibility.assess(
+        start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
+        readings=[
+            plausibility.Reading(energy_wh, measured_at, received_at)
+            for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
+                "energy_wh", "measured_at", "received_at"
+            )
+            if energy_wh is not None  # which `registers` has made sure of already
+        ],
+        stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
+        rated_power_w=session.rated_power_w,
+    )
+
+
+def _reading(
+    energy_wh: int | None, measured_at: datetime | None, received_at: datetime | None
+) -> plausibility.Reading | None:
+    if energy_wh is None or measured_at is None or received_at is None:
+        return None
+    return plausibility.Reading(energy_wh, measured_at, received_at)
+
+
+def settle(session_id: int) -> bool:
+    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
+    with transaction.atomic():
+        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
+        if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
+            return False
+        assessment = assess(session)
+        if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+            return False
+        doubts = _doubts(session, assessment)
+        if doubts and not session.price.is_free:
+            _put_aside(session, doubts)
+        else:
+            _bill(session, assessment.energy_wh)
+        live.publish_session(session)
+        return True
+
+
+def _doubts(session: ChargingSession, assessment: plausibility.Assessment) -> list[str]:
+    doubts = [str(doubt) for doubt in assessment.doubts]
+    if session.stop_received_at is not None and session.meter_stop_wh is None:
+        doubts.append(str(plausibility.Doubt.STOP_UNREADABLE))
+    if session.reviewed_at is not None:
+        # Somebody has decided about this bill. Whatever comes later must not overrule that by itself.
+        doubts.append(str(plausibility.Doubt.AFTER_REVIEW))
+    return doubts
+
+
+def _put_aside(session: ChargingSession, doubts: list[str]) -> None:
+    session.review_reasons, session.reviewed_at = doubts, None
+    session.save(update_fields=["review_reasons", "reviewed_at"])
+    # The driver's money is not kept for ever while people look at readings.
+    until = timezone.now() + timedelta(days=HELD_MONEY_DAYS)
+    Hold.objects.active().filter(reference=session.reference).update(expires_at=until)
+    logger.warning("session %s is held for review: %s", session.pk, ", ".join(doubts))
+
+
+def settle_under_savepoint(session: ChargingSession) -> None:
+    """R6: whatever is wrong with billing, the fact before it is kept and acknowledged, and the sweep tries again."""
+    if session.status == Status.REFUSED:
+        return
+    try:
+        settle(session.pk)
+        session.refresh_from_db()
+    except OperationalError:
+        raise  # the database itself failed; the charger sends again
+    except Exception:
+        logger.exception("session %s could not be billed now", session.pk)
+
+
+def _bill(session: ChargingSession, energy_wh: int) -> None:
+    """The first bill, or the difference to it. The one place where a session's cost is set."""
+    cost = pricing.cost(session.price, pricing.Consumption(energy_wh))
+    fee = pricing.fee(cost, session.fee_basis_points)
+    amount, share = cost - (session.cost or 0), fee - (session.fee or 0)
+    reference, kind = session.reference, Transfer.Kind.SESSION
+    if session.status == Status.SETTLED and amount:
+        session.corrections += 1
+        reference, kind = f"{session.reference}:correction:{session.corrections}", Transfer.Kind.CORRECTION
+    if session.status == Status.ENDED or amount:
+        wallets.settle(
+            reference=reference,
+            payer=session.user,
+            payee=session.owner,
+            amount=amount,
+            fee=share,
+            kind=kind,
+            description=session.charger.name,
+            hold=session.reference,
+        )
+    session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
+    session.status = Status.SETTLED
+    session.settled_at = timezone.now()
+    session.save(update_fields=["energy_wh", "cost", "fee", "status", "settled_at", "corrections"])
+    logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
+
+
+def settle_unsettled() -> int:
+    """Bills what could not be billed when it ended, oldest first. Returns how many were."""
+    return each(ChargingSession.objects.unsettled().order_by("pk").values_list("pk", flat=True)[:1000], settle)
+
+
+def release(session: ChargingSession, *, by: User, energy_wh: int | None = None) -> None:
+    """Somebody looked at doubtful readings: the session is billed, by default with the energy that they give.
+
+    The owner, who earns by it, may bill at most what the plug can have delivered in the time; an operator may bill any
+    energy from zero up.
+    """
+    if not (by.is_staff or by.pk == session.owner_id):
+        raise Refused("not_yours", _("This session belongs to somebody else."), status=404)
+    with transaction.atomic():
+        session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session.pk)
+        if not session.is_held:
+            raise Refused("not_held", _("This session does not wait for a check."))
+        assessment = assess(session)
+        energy_wh = assessment.energy_wh if energy_wh is None else energy_wh
+        if energy_wh < 0 or not (by.is_staff or energy_wh <= assessment.believable_wh):
+            raise Refused(
+                "energy_range",
+                _("At most %(kwh)s kWh can be billed here. Ask the operator if it was more.")
+                % {"kwh": assessment.believable_wh / 1000},
+                status=400,
+                field="energy_wh",
+            )
+        session.reviewed_at, session.reviewed_by = timezone.now(), by
+        session.save(update_fields=["reviewed_at", "reviewed_by"])
+        _bill(session, energy_wh)
+        live.publish_session(session)
+
+
+# ------------------------------------------------------------------------------------------------ budgets
+
+
+def enforce_budgets() -> int:
+    """Looks after the money of all running sessions (R18). Returns how many were told to stop."""
+    return each(ChargingSession.objects.running().values_list("pk", flat=True), enforce_budget)
+
+
+def enforce_budget(session_id: int) -> bool:
+    """Reserves more when 80 % of the hold is used; warns the driver when nothing is left to reserve; stops at 100 %.
+
+    True: the session was told to stop.
+    """
+    session = ChargingSession.objects.running().filter(pk=session_id).first()
+    if session is None or session.price.is_free:
+        return False
+    held = Hold.objects.active().filter(reference=session.reference).first()
+    budget = held.amount if held else 0
+    cost = pricing.cost(session.price, pricing.Consumption(_energy_so_far(session)))
+    if cost < budget * WARN_AT:
+        return False
+    budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
+    if cost >= budget * WARN_AT and session.warned_at is None:
+        ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
+        live.publish_session(session)
+    if cost < budget or session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
+        return False
+    try:
+        commands.request_remote_stop(session, user=None)
+    except Refused as refusal:  # it ended since the query
+        logger.info("session %s: %s", session.pk, refusal.code)
+        return False
+    return True
+
+
+def _energy_so_far(session: ChargingSession) -> int:
+    """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
+    top = session.meter_values.aggregate(top=Max("energy_wh"))["top"]
+    if top is None or session.meter_start_wh is None:
+        return 0
+    # A register that restarts per session (ABB) is below the one at the start.
+    return top - session.meter_start_wh if top >= session.meter_start_wh else top
