@@ -290,6 +290,18 @@ def test_public_pages_fit_and_follow_the_system(site: Site, viewport: dict[str, 
     assert site.complaints == []
 
 
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_message_stands_above_the_map(site: Site, viewport: dict[str, int]):
+    """After a sign-up the map greets with messages; it keeps its width and most of its height."""
+    page = site.sign_up("Mia", viewport)
+    message, drawn = page.locator(".flash").bounding_box(), page.locator("#map").bounding_box()
+    assert message["width"] == viewport["width"]
+    assert message["y"] + message["height"] <= drawn["y"]
+    assert drawn["width"] >= min(viewport["width"], 1000)
+    assert drawn["height"] >= 350
+    assert fits(page)
+
+
 def test_pages_of_people_fit_on_a_phone(site: Site):
     page = site.sign_up("Frida", PHONE)
     page.get_by_role("button", name="Menu").click()
