@@ -1,12 +1,14 @@
 """What owners see and do: add, connect, price, share, rotate, delete."""
 
+import html
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from chargers import registry
+from chargers import registry, shapes
 from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
 
 PLACE = {
@@ -86,8 +88,44 @@ def test_it_shows_attempts_with_advice_and_messages(online: Charger, bob: User, 
     assert "&lt;b&gt;&amp;" in page
 
 
+FRAMES = [
+    '[2,"1","Authorize",{"idTag":"04A1B2C3D4"}]',
+    '[2,"1","Authorize",{"idTag" : "04A1B2C3D4"',  # cut off
+    '[2,"1","Authorize",{"idTag":"04A1B2C3D4',
+    '[2,"1","Authorize",{"IDTAG":410411223344}]',
+    '[2,"1","Authorize",{"id\\u0054ag":"04A1B2C3D4"}]',
+    '[2,"1","SendLocalList",{"localAuthorizationList":[{"idTag":"04A1B2C3D4","idTagInfo":{"parentIdTag":"04A1B2C3D4"}}]}]',
+    '[2,"1","DataTransfer",{"data":"{\\"idTag\\":\\"04A1B2C3D4\\"}"}]',
+    '{"idTagInfo":{"status":"Accepted","parentIdTag":"04A1B2C3D4"}}',
+    '[2,"1","TransactionEvent",{"idToken":{"idToken":"04A1B2C3D4","type":"ISO14443"}}]',
+    "[" * 3000 + '{"idTag":"04A1B2C3D4"}' + "]" * 3000,
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_messages_show_no_numbers_of_cards(online: Charger, bob: User, client_of, frame):
+    Message.objects.create(charger=online, direction="in", request=frame, response=frame, at=timezone.now())
+    page = client_of(bob).get(path_of(online)).content.decode()
+    assert "04A1B2" not in page
+    assert "41041122" not in page
+    assert "…C3D4" in page or "…3344" in page
+
+
+def test_the_list_of_messages_is_short_and_exact(online: Charger, bob: User, client_of):
+    now = timezone.now()
+    for index in range(25):
+        frame = f'[2,"{index}","DataTransfer",{{"vendorId":"v{index}","data":"{"x" * 200}"}}]'
+        Message.objects.create(charger=online, direction="in", action="DataTransfer", request=frame, at=now)
+    rows = shapes.messages_of(online)
+    assert len(rows) == 20
+    assert rows[0]["short_text"].startswith('{"vendorId": "v24"')
+    assert len(rows[0]["short_text"]) == 121
+    assert rows[0]["at_text"] == f"{timezone.localtime(now):%H:%M:%S}"
+    assert rows[0]["short_text"][:20] in html.unescape(client_of(bob).get(path_of(online)).content.decode())
+
+
 def test_every_outcome_has_advice():
-    from chargers import plausibility, shapes
+    from chargers import plausibility
 
     assert set(ConnectionAttempt.Outcome.values) == set(shapes.ADVICE)
     assert {str(doubt) for doubt in plausibility.Doubt} == set(shapes.DOUBTS)

@@ -18,7 +18,6 @@ from chargers.models import Charger
 from chargers.views.places import tiles
 from sharecharge.errors import Refused
 
-LATEST_MESSAGES = 50
 LATEST_SESSIONS = 20
 PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
 
@@ -85,7 +84,7 @@ def manage_page(
         "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
         "access_form": AccessForm(initial={"access": charger.access}),
         "sessions": [(row, shapes.session_line(row)) for row in hosted],
-        "messages_of_charger": charger.messages.order_by("-pk")[:LATEST_MESSAGES],
+        "messages_of_charger": shapes.messages_of(charger),
         **tiles(),
     }
     return render(request, "chargers/charger_manage.html", context, status=status)
