@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +26,7 @@ Status = ChargingSession.Status
 
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
+REFUSED_GRACE = timedelta(minutes=1)
 
 
 def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
@@ -184,6 +185,32 @@ def enforce_budgets() -> int:
     return each(ChargingSession.objects.running().values_list("pk", flat=True), enforce_budget)
 
 
+def stop_refused() -> int:
+    """Tells chargers to stop that go on charging although their start was refused. Returns how many.
+
+    Once per session: a charger that ignores this too is a case for its owner.
+    """
+    now = timezone.now()
+    defiant = ChargingSession.objects.filter(
+        status=Status.REFUSED,
+        stop_received_at=None,
+        commands=None,
+        start_received_at__range=(now - timedelta(days=1), now - REFUSED_GRACE),
+        meter_values__received_at__gt=F("start_received_at") + REFUSED_GRACE,
+    )
+    return each(defiant.distinct().values_list("pk", flat=True), stop_remotely)
+
+
+def stop_remotely(session_id: int) -> bool:
+    """The platform itself asks the charger to stop. False: the session ended since somebody looked."""
+    try:
+        commands.request_remote_stop(ChargingSession.objects.get(pk=session_id), user=None)
+    except Refused as refusal:
+        logger.info("session %s: %s", session_id, refusal.code)
+        return False
+    return True
+
+
 def enforce_budget(session_id: int) -> bool:
     """Reserves more when 80 % of the hold is used; warns the driver when nothing is left to reserve; stops at 100 %.
 
@@ -203,12 +230,7 @@ def enforce_budget(session_id: int) -> bool:
         live.publish_session(session)
     if cost < budget or session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
         return False
-    try:
-        commands.request_remote_stop(session, user=None)
-    except Refused as refusal:  # it ended since the query
-        logger.info("session %s: %s", session.pk, refusal.code)
-        return False
-    return True
+    return stop_remotely(session.pk)
 
 
 def _energy_so_far(session: ChargingSession) -> int:

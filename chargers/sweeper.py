@@ -26,6 +26,7 @@ def steps() -> dict[str, Callable[[], int]]:
         "sessions closed for silence": lambda: sessions.close_silent(now),
         "sessions billed late": settlement.settle_unsettled,
         "sessions stopped at the end of their money": settlement.enforce_budgets,
+        "refused sessions stopped": settlement.stop_refused,
         "commands ended": lambda: commands.expire(now),
         "holds released": lambda: wallets.expire_holds(now),
         "chargers fallen silent": lambda: presence.mark_silent(now),

@@ -78,7 +78,7 @@ class ChargePointConsumer(AsyncConsumer):
             await self._deny(503, b"The database is away.", [(b"retry-after", b"10")])
             return
         if isinstance(admitted, Refusal):
-            logger.info("handshake of %s refused: %s", scope["path"], admitted.outcome)
+            logger.info("handshake of %s refused: %s", scope["path"][:200], admitted.outcome)
             challenge = [(b"www-authenticate", b'Basic realm="OCPP", charset="UTF-8"')]
             await self._deny(
                 admitted.status, str(admitted.outcome).encode(), challenge if admitted.status == 401 else []

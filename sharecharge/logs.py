@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
+TEXT_LIMIT = 4000
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
@@ -20,7 +21,10 @@ class LineFormatter(logging.Formatter):
         origin = getattr(record, "connection", None) or request_id.get()
         charger = getattr(record, "charger", "-")
         text = record.getMessage().translate(CONTROL_CHARACTERS)
+        if len(text) > TEXT_LIMIT:
+            text = f"{text[:TEXT_LIMIT]}… ({len(text)} characters)"
         line = f"{moment} {record.levelname} {record.name} id={origin} charger={charger} {text}"
-        if record.exc_info:
+        # Below an error a traceback says nothing new: a 403 is no accident.
+        if record.exc_info and record.levelno >= logging.ERROR:
             line += "\n" + self.formatException(record.exc_info)
         return line

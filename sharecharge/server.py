@@ -56,7 +56,21 @@ class DenyingProtocol(WebSocketProtocol):
 
 
 class ChargePointServer(Server):
-    """A Daphne that tells applications what it can do."""
+    """A Daphne that tells applications what it can do, and its owner what it could not."""
+
+    trouble = ""
+
+    def __init__(self, *args: Any, announcement: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.announcement = announcement
+
+    def listen_success(self, port: Any) -> None:
+        super().listen_success(port)
+        print(self.announcement, flush=True)
+
+    def listen_error(self, failure: Any) -> None:
+        self.trouble = failure.getErrorMessage()
+        self.stop()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "websocket":

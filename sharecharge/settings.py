@@ -20,8 +20,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 REQUIRED = object()
 env = environ.Env()
 env_file = env.str("ENV_FILE", default=str(BASE_DIR / ".env"))
+if "ENV_FILE" in env.ENVIRON and env_file and not Path(env_file).is_file():
+    raise ImproperlyConfigured(f"ENV_FILE={env_file!r}: there is no such file.")
 if env_file and Path(env_file).is_file():
     environ.Env.read_env(env_file)
+# Their values, right or wrong, belong in no log.
+CONFIDENTIAL = {"SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"}
 
 
 def read(name: str, cast: Callable[[str], Any], default: Any = REQUIRED, hint: str = "") -> Any:
@@ -34,7 +38,8 @@ def read(name: str, cast: Callable[[str], Any], default: Any = REQUIRED, hint: s
     try:
         return cast(text)
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name}={text!r} cannot be used: {error}. {hint}".strip()) from None
+        shown = "…" if name in CONFIDENTIAL else repr(text)
+        raise ImproperlyConfigured(f"{name}={shown} cannot be used: {error}. {hint}".strip()) from None
 
 
 def boolean(text: str) -> bool:
@@ -126,7 +131,7 @@ def database(text: str) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------- core
 
 DEBUG = read("DEBUG", boolean, default=False)
-SECRET_KEY = read("SECRET_KEY", secret, hint="`./run serve` writes one into .env by itself.")
+SECRET_KEY = read("SECRET_KEY", secret, hint="Put 32 or more random characters into .env or the environment.")
 PORT = read("PORT", number(1, 65_535), default=8000)
 SITE_URL = read("SITE_URL", url("http", "https"), default=f"http://127.0.0.1:{PORT}")
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
@@ -202,7 +207,6 @@ TEMPLATES = [
 DATABASE_URL = read("DATABASE_URL", database, default=database(f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"))
 DATABASES = {"default": {**DATABASE_URL, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
         # Without these most concurrent writes fail with "database is locked".
         "transaction_mode": "IMMEDIATE",

@@ -1,12 +1,12 @@
 """For machines that watch us: is the process alive, and can it do its work?"""
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis import RedisError
+from redis import Redis, RedisError
 
 
 @never_cache
@@ -37,8 +37,16 @@ def database_is_ready() -> str:
 
 
 def redis_is_ready() -> str:
+    """Asks Redis itself: the cache is forgiving and would hide that it is away."""
     try:
-        cache.set("readyz", "ok", timeout=10)
+        with Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            client.ping()
     except (RedisError, OSError) as error:
         return type(error).__name__
     return "ok"
+
+
+def wallbox_address(request: HttpRequest) -> HttpResponse:
+    """Somebody opened the wallboxes' address in a browser."""
+    text = _("This is the address for wallboxes: they connect to it by OCPP 1.6 over a websocket.")
+    return HttpResponse(text, status=426, content_type="text/plain; charset=utf-8", headers={"Upgrade": "websocket"})

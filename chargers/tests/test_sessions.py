@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import id_tags
 from accounts.models import User
 from billing import ledger, wallets
-from billing.models import Transfer
+from billing.models import Account, Transfer
 from chargers import clock, commands, recorder, registry, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue, UnmatchedStop
 from chargers.recorder import Facts, Sample
@@ -218,6 +218,18 @@ def test_a_refused_start_that_took_energy_anyway_costs_nothing_and_keeps_its_rea
     assert (session.status, session.meter_stop_wh, session.cost) == (Status.REFUSED, 9000, None)
 
 
+def test_a_charger_that_goes_on_after_a_refusal_is_told_to_stop_once(online):
+    session = start(online, tag="DEADBEEF").session
+    ChargingSession.objects.update(start_received_at=timezone.now() - timedelta(minutes=5))
+    assert settlement.stop_refused() == 0
+    at = timezone.now()
+    told = Sample(connector_id=1, session_id=session.pk, measured_at=at, context="", raw=[], energy_wh=2000, digest=1)
+    recorder.write([Facts(online.pk, at, samples=(told,))])
+    assert settlement.stop_refused() == 1
+    assert settlement.stop_refused() == 0
+    assert session.commands.get().payload == {"transaction_id": session.pk}
+
+
 # ------------------------------------------------------------------------------------------------ repeats (R3, R4)
 
 
@@ -362,11 +374,22 @@ def test_a_late_stop_corrects_the_bill_by_a_further_transfer(online, alice, bob,
     assert (wallets.wallet_of(alice).balance, wallets.wallet_of(bob).balance) == (97_500, 2250)
 
 
+def test_fee_and_share_are_those_of_the_whole_bill_not_of_its_parts(online, running):
+    """Half a haléř of fee on each part would round up twice."""
+    measure(running, 1000 + 2010, 20)  # 10.05, fee 1.005 → 1.01
+    fall_silent(online)
+    sessions.close_silent(timezone.now())
+    session = stop(online, running.pk, meter=1000 + 4020)  # 20.10, fee 2.01, not 2.02
+    assert (session.cost, session.fee) == (2010, 201)
+    assert ledger.account(Account.Kind.PLATFORM).balance == 201
+
+
 def test_a_late_stop_with_the_same_energy_moves_nothing(online, running):
     measure(running, 6000, 59)
     fall_silent(online)
     sessions.close_silent(timezone.now())
-    assert stop(online, running.pk).cost == 2500
+    session = stop(online, running.pk)
+    assert (session.cost, session.corrections) == (2500, 0)
     assert Transfer.objects.filter(kind=Transfer.Kind.CORRECTION).count() == 0
 
 

@@ -22,6 +22,7 @@ LATER = "2026-01-11T22:38:14.000Z"
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     monkeypatch.setattr(consumers, "SETTLE_AFTER_BOOT_SECONDS", 0)
+    monkeypatch.setattr(consumers, "SETTLE_AFTER_CONNECT_SECONDS", 0)
 
 
 @pytest.fixture
@@ -230,6 +231,72 @@ def test_a_database_that_goes_away_closes_the_socket_without_an_answer(booted, a
     monkeypatch.setattr(sessions, "start", away)
     booted.send([2, "s", "StartTransaction", {"connectorId": 1, "idTag": "X", "meterStart": 0, "timestamp": TIME}])
     assert booted.output() == {"type": "websocket.close", "code": 1013}
+
+
+def test_a_decision_and_its_log_line_are_one(booted, alice_card, monkeypatch):
+    def write_refusals_only(batch):
+        assert batch[0].exchange.is_error, "the disk is full"
+
+    with monkeypatch.context() as broken:
+        broken.setattr(dispatch.recorder, "write", write_refusals_only)
+        begin = {"connectorId": 1, "idTag": "04A1B2C3D4", "meterStart": 0, "timestamp": TIME}
+        assert booted.ask("StartTransaction", begin)[2] == "InternalError"
+    assert not ChargingSession.objects.exists()
+
+
+def test_a_stale_takeover_event_closes_nobody(booted, runner):
+    charger = Charger.objects.get()
+    live.publish_takeover(charger.pk, "an-older-one")
+    assert booted.call("Heartbeat", {})
+    booted.pass_time(0.05)
+    assert booted.call("Heartbeat", {})
+
+
+def test_a_replaced_socket_gets_no_commands_even_if_nobody_told_it(booted):
+    Charger.objects.update(connection_mark="newer")
+    command = ask_for_configuration()
+    booted.pass_time(0.2)
+    command.refresh_from_db()
+    assert command.status == "waiting"
+
+
+def test_the_listener_ends_with_its_socket_although_redis_is_dead(station, monkeypatch):
+    class Dying:
+        async def new_channel(self):
+            return "channel"
+
+        async def group_add(self, group, channel):
+            pass
+
+        async def receive(self, channel):
+            await asyncio.Event().wait()
+
+        async def group_discard(self, group, channel):
+            raise ConnectionError("Redis died meanwhile")
+
+        async def group_send(self, group, message):
+            raise ConnectionError("Redis died meanwhile")
+
+    monkeypatch.setattr(consumers, "get_channel_layer", Dying)
+    monkeypatch.setattr(live, "get_channel_layer", Dying)
+    station.boot()
+    station.close()
+    station.pass_time(0.05)
+    listeners = [task for task in asyncio.all_tasks(station.runner.get_loop()) if "_listen" in repr(task)]
+    assert listeners == []
+    del station.application
+
+
+def test_commands_wait_until_the_charger_could_introduce_itself(booted, monkeypatch):
+    monkeypatch.setattr(consumers, "SETTLE_AFTER_CONNECT_SECONDS", 0.3)
+    ask_for_configuration()
+    booted.next_call()
+    booted.close()
+    booted.connect()
+    boot = {"chargePointVendor": "V", "chargePointModel": "M"}
+    assert booted.call("BootNotification", boot)["status"] == "Accepted"
+    assert booted.asked == []
+    assert booted.next_call()[2] == "GetConfiguration"
 
 
 def test_what_the_database_asks_to_repeat_is_repeated(monkeypatch):

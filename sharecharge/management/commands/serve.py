@@ -1,10 +1,16 @@
+import socket
 import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+
+from sharecharge.views import redis_is_ready
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Command(BaseCommand):
@@ -16,7 +22,22 @@ class Command(BaseCommand):
         parser.add_argument("--no-migrate", action="store_true", help="the database is migrated already")
         parser.add_argument("--no-sweep", action="store_true", help="`manage.py sweep` runs as a process of its own")
 
+    def announcement(self, host: str, port: int) -> str:
+        lines = [f"ShareCharge listens on http://{host}:{port}, wallboxes connect to {settings.CHARGER_URL}/"]
+        if host not in LOOPBACK and settings.SITE_HOST in LOOPBACK:
+            lines.append(
+                "Other machines are sent away until SITE_URL names this one, for example "
+                f"SITE_URL=http://{socket.gethostname()}:{port}"
+            )
+        return "\n".join(lines)
+
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            raise CommandError(f"The database of DATABASE_URL cannot be reached: {error}") from None
+        if settings.REDIS_URL and (trouble := redis_is_ready()) != "ok":
+            self.stderr.write(f"Redis of REDIS_URL cannot be reached ({trouble}): pages will not be live until it can.")
         if not options["no_migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
@@ -29,8 +50,6 @@ class Command(BaseCommand):
             from chargers import sweeper
 
             threading.Thread(target=sweeper.run, args=[stopped], name="sweep", daemon=True).start()
-        self.stdout.write(f"ShareCharge listens on http://{host}:{port}, wallboxes connect to {settings.CHARGER_URL}/")
-        self.stdout.flush()
         address = host.replace(":", r"\:")
         daphne = server.ChargePointServer(
             asgi.application,
@@ -41,8 +60,11 @@ class Command(BaseCommand):
             # A station that never answers a ping but talks stays; silence is the sweep's business.
             ping_timeout=0,
             server_name="ShareCharge",
+            announcement=self.announcement(host, port),
             proxy_forwarded_address_header="X-Forwarded-For" if settings.TRUST_PROXY else None,
             proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUST_PROXY else None,
         )
         daphne.run()
         stopped.set()
+        if daphne.trouble:
+            raise CommandError(f"Cannot listen on {host}:{port}: {daphne.trouble}")
