@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.people import PersonRequest
-from billing import providers, units, wallets
+from billing import bills, providers, units, wallets
 from billing.forms import TopUpForm
 from billing.models import Entry, Hold, TopUp
 from sharecharge.errors import Refused
@@ -21,11 +21,12 @@ PAGE_SIZE = 30
 
 
 def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
-    entries = Paginator(Entry.objects.statement_of(request.user), PAGE_SIZE)
+    page = Paginator(Entry.objects.statement_of(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "form": form,
         "wallet": wallets.wallet_of(request.user),
-        "entries": entries.get_page(request.GET.get("page")),
+        "entries": page,
+        "lines": bills.with_reversed(page),
         "holds": Hold.objects.active().filter(account__user=request.user),
         "top_ups": TopUp.objects.filter(user=request.user, status=TopUp.Status.PENDING)[:5],
         "can_pay": settings.PAYMENT_PROVIDER in providers.PROVIDERS,

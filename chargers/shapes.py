@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import IdTag, User
-from billing import pricing, units
+from billing import bills, pricing, units
 from chargers import authorization, sessions
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, Message, MeterValue
 from chargers.models.fleet import ChargerQuerySet
@@ -53,7 +53,7 @@ STATES: dict[str, Promise] = {
     "paused": gettext_lazy("Paused by the car or the charger"),
     "ended": gettext_lazy("Ended, the bill is being made"),
     "checking": gettext_lazy("We are checking your bill. Nothing has been charged yet."),
-    "settled": gettext_lazy("Finished and paid"),
+    "settled": gettext_lazy("Finished and billed"),
     "refused": gettext_lazy("Refused"),
 }
 
@@ -393,15 +393,58 @@ def reading(sample: MeterValue, *, begin_wh: int | None) -> Shape:
     }
 
 
-def session_line(row: ChargingSession) -> Shape:
+def bills_of(rows: Iterable[ChargingSession]) -> dict[int, bills.Bill]:
+    """What became of the bills of these sessions."""
+    return bills.of(
+        {
+            row.pk: bills.Charge(
+                row.user_id, [row.reference, *(f"{row.reference}:correction:{n + 1}" for n in range(row.corrections))]
+            )
+            for row in rows
+            if row.user_id is not None and row.cost is not None
+        }
+    )
+
+
+def bill(found: bills.Bill | None) -> Shape:
+    """Paid, owed or taken back: for whoever pays. `found` comes from `bills_of`; None: nothing was billed so far."""
+    found = found or bills.Bill()
+    return {
+        "is_reversed": found.is_reversed,
+        "reversed_text": units.money(-found.taken_back),
+        "is_owed": found.owed > 0,
+        "owed_text": units.money(found.owed),
+        "paid_text": units.money(found.paid),
+    }
+
+
+BADGES: dict[str, Promise] = {
+    "reversed": gettext_lazy("billed, then reversed"),
+    "owed": gettext_lazy("not paid yet"),
+    "settled": gettext_lazy("paid"),
+    "checking": gettext_lazy("being checked"),
+    "refused": gettext_lazy("refused"),
+}
+
+
+def _badge(state: str, found: bills.Bill | None) -> str:
+    if state == "settled" and found is not None:
+        return "reversed" if found.is_reversed else "owed" if found.owed else state
+    return state
+
+
+def session_line(row: ChargingSession, found: bills.Bill | None = None) -> Shape:
     """A session in a list. The rows come with `with_all`; only a running one is computed."""
     progress = sessions.progress(row) if row.is_running else None
     state = progress.state if progress else "checking" if row.is_held else row.status
+    badge = _badge(state, found)
     return {
         "id": row.pk,
         "url": row.get_absolute_url(),
         "state": state,
         "state_text": state_text(row, state),
+        "badge": badge,
+        "badge_text": str(BADGES.get(badge) or state_text(row, state)),
         "began_text": formats.date_format(timezone.localtime(row.start_received_at), "SHORT_DATETIME_FORMAT"),
         "energy_text": units.kwh(progress.energy_wh if progress else row.energy_wh),
         "cost_text": units.money(progress.cost if progress else row.cost),

@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing import units
+from billing import ledger, units
+from billing.models import Transfer
 from chargers import settlement, shapes
 from chargers.models import Charger, ChargingSession, Connector, MeterValue
+from conftest import fund
 
 
 def make_session(charger: Charger, user: User, **fields) -> ChargingSession:
@@ -172,3 +174,84 @@ def test_a_shape_is_json_in_the_active_language(running: ChargingSession):
 def test_a_paused_car_is_not_finished(running: ChargingSession, alice: User, client_of):
     Connector.objects.update(status="SuspendedEV")
     assert "Paused" in page_of(client_of(alice), running)
+
+
+# ------------------------------------------------------------------------------------------------ what became of a bill
+
+
+@pytest.fixture
+def poor(db) -> User:
+    user = User.objects.create_user("poor@example.com", name="Pia")
+    fund(user, 1_000)
+    return user
+
+
+def bill_of(charger: Charger, user: User) -> ChargingSession:
+    now = timezone.now()
+    session = make_session(
+        charger, user, status="ended", closed_by="stop", ended_at=now, stop_received_at=now, meter_stop_wh=6_500
+    )
+    settlement.settle(session.pk)
+    session.refresh_from_db()
+    return session
+
+
+def test_a_receipt_says_what_is_owed(online: Charger, poor: User, bob: User, client_of):
+    session = bill_of(online, poor)
+    page = page_of(client_of(poor), session)
+    assert f"Owed: {units.money(1_750)}, the next top-up pays it" in page
+    assert f">{units.money(1_000)}<" in page
+    assert "not paid yet" in client_of(poor).get("/sessions/").content.decode()
+    assert "Owed" not in page_of(client_of(bob), session)
+    assert "not paid yet" not in client_of(bob).get(f"/my/chargers/{online.pk}/").content.decode()
+    fund(poor, 2_000)
+    page = page_of(client_of(poor), session)
+    assert "Owed" not in page
+    assert "Paid" in page
+    assert "not paid yet" not in client_of(poor).get("/sessions/").content.decode()
+
+
+def test_the_oldest_debt_is_paid_first(online: Charger, poor: User):
+    first, second = bill_of(online, poor), bill_of(online, poor)
+    fund(poor, 2_000)
+    bills = shapes.bills_of([first, second])
+    assert (bills[first.pk].owed, bills[first.pk].paid) == (0, 2_750)
+    assert (bills[second.pk].owed, bills[second.pk].paid) == (2_500, 250)
+
+
+def test_a_reversal_shows(ended: ChargingSession, alice: User, bob: User, oscar: User, client_of):
+    ledger.reverse(Transfer.objects.get(reference=ended.reference), reason="wrong card", by=oscar)
+    for user in (alice, bob):
+        page = page_of(client_of(user), ended)
+        assert "the bill was taken back" in page
+        assert units.money(-2_750) in page
+        assert "Paid" not in page
+    assert "billed, then reversed" in client_of(alice).get("/sessions/").content.decode()
+    assert "billed, then reversed" in client_of(bob).get(f"/my/chargers/{ended.charger_id}/").content.decode()
+    statement = client_of(alice).get("/wallet/").content.decode()
+    assert "</strong> · charging Bob&#x27;s garage, " in statement
+    assert "wrong card" in statement
+
+
+def test_a_reversed_debt_is_owed_no_more(online: Charger, poor: User, oscar: User):
+    session = bill_of(online, poor)
+    fund(online.owner, 5_000)
+    ledger.reverse(Transfer.objects.get(reference=session.reference), reason="wrong", by=oscar)
+    other = bill_of(online, poor)
+    bills = shapes.bills_of([session, other])
+    assert (bills[session.pk].owed, bills[session.pk].paid, bills[session.pk].is_reversed) == (0, 0, True)
+    assert (bills[other.pk].owed, bills[other.pk].paid) == (1_750, 1_000)
+
+
+def test_a_corrected_bill_counts_as_a_whole(ended: ChargingSession, alice: User):
+    ChargingSession.objects.filter(pk=ended.pk).update(meter_stop_wh=7_500)
+    settlement.settle(ended.pk)
+    ended.refresh_from_db()
+    assert ended.corrections == 1
+    assert shapes.bills_of([ended])[ended.pk].paid == 3_250
+
+
+def test_lists_of_bills_need_few_queries(online: Charger, poor: User, alice: User, django_assert_max_num_queries):
+    rows = [bill_of(online, user) for user in (poor, alice, poor, alice)]
+    with django_assert_max_num_queries(6):
+        shapes.bills_of(rows)

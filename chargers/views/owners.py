@@ -1,5 +1,6 @@
 """What owners manage: their chargers, plugs, prices and passwords."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -74,6 +75,8 @@ def manage_page(
     if connector_form is not None:
         forms[connector_form.prefix] = connector_form
     hosted = charger.sessions.select_related("user", "connector", "charger", "owner", "id_tag")[:LATEST_SESSIONS]
+    # Whether a driver owes something is between the driver and the platform: owners have their share.
+    bills = {pk: replace(bill, owed=0) for pk, bill in shapes.bills_of(hosted).items()}
     context: dict[str, Any] = {
         "charger": charger,
         "shape": shapes.owned_charger(charger),
@@ -83,7 +86,7 @@ def manage_page(
         "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
         "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
         "access_form": AccessForm(initial={"access": charger.access}),
-        "sessions": [(row, shapes.session_line(row)) for row in hosted],
+        "sessions": [(row, shapes.session_line(row, bills.get(row.pk))) for row in hosted],
         "messages_of_charger": shapes.messages_of(charger),
         **tiles(),
     }

@@ -27,7 +27,8 @@ def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
 def session_list(request: PersonRequest) -> HttpResponse:
     mine = ChargingSession.objects.with_all().of_driver(request.user)
     page = Paginator(mine, PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [(row, shapes.session_line(row)) for row in page]
+    bills = shapes.bills_of(page)
+    rows = [(row, shapes.session_line(row, bills.get(row.pk))) for row in page]
     return render(request, "chargers/sessions.html", {"page": page, "rows": rows})
 
 
@@ -40,8 +41,10 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
         "session": session,
         "shape": shapes.session(session),
         "receipt": shapes.receipt(session),
+        "bill": shapes.bill(shapes.bills_of([session]).get(session.pk)),
         "is_host": is_host,
         "is_driver": session.user_id == request.user.pk,
+        "is_payers_view": session.user_id == request.user.pk or request.user.is_staff,
         "reasons": shapes.doubt_texts(session),
         "release_form": ReleaseForm() if is_host and session.is_held else None,
     }

@@ -1,0 +1,109 @@
+"""What became of a bill: how much of it is paid, still owed, or was taken back. Reads the ledger, moves nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from billing.models import Account, Entry, Transfer
+
+Key = TypeVar("Key")
+# Reference of a reversal: the transfer that it takes back.
+REVERSAL = "reversal:"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Who pays, and the references of the first bill and of its corrections."""
+
+    payer_id: int
+    references: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """In minor units: `billed` with all corrections, `taken_back` by reversals, `owed` now."""
+
+    billed: int = 0
+    taken_back: int = 0
+    owed: int = 0
+
+    @property
+    def paid(self) -> int:
+        return self.billed - self.taken_back - self.owed
+
+    @property
+    def is_reversed(self) -> bool:
+        return self.taken_back > 0
+
+
+def of(charges: Mapping[Key, Charge]) -> dict[Key, Bill]:
+    """The bills of many charges in a few queries."""
+    posted = dict(
+        Transfer.objects.filter(
+            reference__in=[reference for charge in charges.values() for reference in charge.references]
+        ).values_list("reference", "pk")
+    )
+    reversals = _reversals(posted.values())
+    moved, lent = _moved([*posted.values(), *reversals.values()])
+    owed: dict[int, dict[int, int]] = {}
+    bills = {}
+    for key, charge in charges.items():
+        transfers = [posted[reference] for reference in charge.references if reference in posted]
+        if any((pk, charge.payer_id) in lent for pk in transfers) and charge.payer_id not in owed:
+            owed[charge.payer_id] = still_owed(charge.payer_id)
+        bills[key] = Bill(
+            billed=-sum(moved[pk, charge.payer_id] for pk in transfers),
+            taken_back=sum(moved[reversals[pk], charge.payer_id] for pk in transfers if pk in reversals),
+            owed=sum(owed.get(charge.payer_id, {}).get(pk, 0) for pk in transfers),
+        )
+    return bills
+
+
+def _reversals(transfers: Iterable[int]) -> dict[int, int]:
+    """Transfer → the one that takes it back."""
+    references = [f"{REVERSAL}{pk}" for pk in transfers]
+    found = Transfer.objects.filter(reference__in=references).values_list("reference", "pk")
+    return {int(reference.removeprefix(REVERSAL)): pk for reference, pk in found}
+
+
+def _moved(transfers: Sequence[int]) -> tuple[dict[tuple[int, int], int], set[tuple[int, int]]]:
+    """(transfer, user) → the change of that person's money; and where it made a debt."""
+    moved: dict[tuple[int, int], int] = defaultdict(int)
+    lent = set()
+    entries = Entry.objects.filter(transfer__in=transfers, account__user__isnull=False)
+    for transfer, user, kind, amount in entries.values_list(
+        "transfer_id", "account__user_id", "account__kind", "amount"
+    ):
+        assert user is not None
+        moved[transfer, user] += amount
+        if kind == Account.Kind.RECEIVABLE and amount < 0:
+            lent.add((transfer, user))
+    return moved, lent
+
+
+def still_owed(user_id: int) -> dict[int, int]:
+    """Transfer → what this person owes of it now: money that comes in pays the oldest debt first."""
+    receivable = Account.objects.filter(user=user_id, kind=Account.Kind.RECEIVABLE, balance__lt=0).first()
+    if receivable is None:
+        return {}
+    debts = list(receivable.entries.filter(amount__lt=0).order_by("-pk").values_list("transfer_id", "amount"))
+    taken_back = _reversals(pk for pk, _amount in debts)
+    left, owed = -receivable.balance, {}
+    for pk, amount in debts:
+        if pk not in taken_back and left:
+            owed[pk] = min(left, -amount)
+            left -= owed[pk]
+    return owed
+
+
+def with_reversed(entries: Iterable[Entry]) -> list[tuple[Entry, Transfer | None]]:
+    """Lines of a statement, each reversal with the transfer that it takes back."""
+    rows = list(entries)
+    keys = {row.pk: row.transfer.reference.removeprefix(REVERSAL) for row in rows if _is_reversal(row.transfer)}
+    originals = Transfer.objects.in_bulk([int(key) for key in keys.values() if key.isdecimal()])
+    return [(row, originals.get(int(keys[row.pk])) if keys.get(row.pk, "").isdecimal() else None) for row in rows]
+
+
+def _is_reversal(transfer: Transfer) -> bool:
+    return transfer.kind == Transfer.Kind.REVERSAL and transfer.reference.startswith(REVERSAL)
