@@ -10,8 +10,9 @@ What was answered stands in the journal, so a test can ask the server whether it
 
 from ocpp_gateway.simulator.connection import DEFAULT_URL, Credentials, Offline, ServerRefused, read_credentials
 from ocpp_gateway.simulator.fleet import Traffic, charge_once, run_fleet, together
+from ocpp_gateway.simulator.link import Say
 from ocpp_gateway.simulator.memory import Acknowledged, Clock, Journal, Transaction
-from ocpp_gateway.simulator.station import Say, SimulatedCharger
+from ocpp_gateway.simulator.station import SimulatedCharger
 from ocpp_gateway.simulator.vehicles import Car, arriving_car
 
 __all__ = [

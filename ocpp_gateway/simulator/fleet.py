@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocpp_gateway.simulator.connection import Credentials
+from ocpp_gateway.simulator.link import Say
 from ocpp_gateway.simulator.memory import Clock, Journal, Transaction
-from ocpp_gateway.simulator.station import Say, SimulatedCharger
+from ocpp_gateway.simulator.station import SimulatedCharger
 from ocpp_gateway.simulator.vehicles import Car, arriving_car
 
 
