@@ -5,11 +5,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts import id_tags, people
 from accounts.forms import CardForm
 from accounts.models import IdTag
+from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from sharecharge.errors import Refused
 
@@ -31,7 +32,7 @@ def cards(request: PersonRequest) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_or_back_to("cards")
 def card_switch(request: PersonRequest, pk: int) -> HttpResponse:
     card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
     id_tags.set_enabled(card, enabled=request.POST.get("enabled") == "true")

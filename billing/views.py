@@ -9,8 +9,9 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import bills, providers, units, wallets
 from billing.forms import TopUpForm
@@ -46,7 +47,7 @@ def wallet(request: PersonRequest) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_or_back_to("wallet")
 def top_up(request: PersonRequest) -> HttpResponse:
     form = TopUpForm(request.POST)
     if not form.is_valid():

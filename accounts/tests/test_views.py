@@ -38,6 +38,10 @@ def test_it_says_what_is_wrong_with_a_number(alice: User, client_of, uid, senten
     assert not IdTag.objects.exists()
 
 
+def test_the_address_of_a_switch_leads_back_to_the_cards(alice: User, alice_card: IdTag, client_of):
+    assert client_of(alice).get(reverse("card_switch", args=[alice_card.pk])).url == "/cards/"
+
+
 def test_it_does_not_say_whose_card_it_is(charlie: User, alice_card: IdTag, client_of):
     page = client_of(charlie).post("/cards/", {"uid": alice_card.uid}).content.decode()
     assert "already registered" in page

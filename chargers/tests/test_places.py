@@ -186,7 +186,16 @@ def test_it_asks_for_a_login_first(online: Charger):
 
 def test_there_is_no_such_plug(online: Charger, alice: User, client_of):
     assert start(client_of(alice), online, 7).status_code == 404
-    assert client_of(alice).get(reverse("charger_start", args=[online.code, 1])).status_code == 405
+
+
+def test_the_address_of_a_start_leads_back_to_the_charger(online: Charger, alice: User, client_of):
+    """After a log-in, a language switch or a reload; nothing is started."""
+    path = reverse("charger_start", args=[online.code, 1])
+    assert client_of(alice).get(path).url == online.get_absolute_url()
+    switched = client_of(alice).post("/i18n/setlang/", {"language": "cs", "next": path}, follow=True)
+    assert switched.redirect_chain[-1] == (online.get_absolute_url(), 302)
+    assert client_of(alice).put(path).status_code == 405
+    assert not Command.objects.exists()
 
 
 def test_the_steps_of_others_are_not_there(online: Charger, alice: User, bob: User, charlie: User, client_of):

@@ -10,8 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from chargers import commands, registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
@@ -94,7 +95,7 @@ def manage_page(
 
 
 @login_required
-@require_POST
+@post_or_back_to("charger_manage", "pk")
 def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = PlaceForm(request.POST)
@@ -106,7 +107,7 @@ def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_or_back_to("charger_manage", "pk")
 def connector_edit(request: PersonRequest, pk: int, number: int) -> HttpResponse:
     charger = own_charger(request, pk)
     connector = get_object_or_404(charger.connectors, connector_id=number)
@@ -119,7 +120,7 @@ def connector_edit(request: PersonRequest, pk: int, number: int) -> HttpResponse
 
 
 @login_required
-@require_POST
+@post_or_back_to("charger_manage", "pk")
 def charger_sharing(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     registry.set_sharing(charger, sharing=request.POST.get("sharing") == "true")
@@ -131,7 +132,7 @@ def charger_sharing(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_or_back_to("charger_manage", "pk")
 def charger_access(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = AccessForm(request.POST)

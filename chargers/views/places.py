@@ -8,10 +8,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts import id_tags
 from accounts.models import User
+from accounts.pages import post_or_back_to
 from billing import wallets
 from chargers import authorization, commands, shapes, visibility
 from chargers.models import Charger, Command, Connector
@@ -102,7 +103,7 @@ def start_offer(charger: Charger, connector: Connector, user: User) -> dict[str,
 
 
 @login_required
-@require_POST
+@post_or_back_to("charger", "code")
 def charger_start(request: HttpRequest, code: str, number: int) -> HttpResponse:
     user = visitor(request)
     assert user is not None
