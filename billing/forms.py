@@ -1,6 +1,7 @@
 """The one form field through which amounts come in."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from billing import units
 
 SPACES = re.compile(r"\s")
-NUMBER = re.compile(r"(\d{1,12})(?:[.,](\d+))?", re.ASCII)
+BEYOND_REASON = 10**15
+TOO_HIGH = _("The most is %(high)s.")
+NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?", re.ASCII)
 
 
 class ScaledField(forms.CharField):
@@ -23,10 +26,20 @@ class ScaledField(forms.CharField):
 
     places = 2
 
-    def __init__(self, *, places: int = 2, low: int = 0, high: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        places: int = 2,
+        low: int = 0,
+        high: int = BEYOND_REASON,
+        too_high: Any = TOO_HIGH,
+        show: Callable[[int], str] = units.money,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
         super().__init__(**kwargs)
         self.places, self.low, self.high = places, low, high
+        self.too_high, self.show = too_high, show
 
     def clean(self, typed: Any) -> int | None:
         text = SPACES.sub("", super().clean(typed) or "")
@@ -40,19 +53,17 @@ class ScaledField(forms.CharField):
             raise forms.ValidationError(
                 _("At most %(places)s decimals are possible."), code="decimals", params={"places": self.places}
             )
-        value = int(whole + decimals.ljust(self.places, "0"))
+        digits = (whole + decimals.ljust(self.places, "0")).lstrip("0") or "0"
+        # Python reads no integers of thousands of digits; such a one is just as much too high.
+        value = int(digits) if len(digits) < 40 else BEYOND_REASON + 1
         self._check_range(value)
         return value
 
     def _check_range(self, value: int) -> None:
         if value < self.low:
-            raise forms.ValidationError(
-                _("The least is %(low)s."), code="low", params={"low": self.prepare_value(self.low)}
-            )
-        if self.high is not None and value > self.high:
-            raise forms.ValidationError(
-                _("The most is %(high)s."), code="high", params={"high": self.prepare_value(self.high)}
-            )
+            raise forms.ValidationError(_("The least is %(low)s."), code="low", params={"low": self.show(self.low)})
+        if value > self.high:
+            raise forms.ValidationError(self.too_high, code="high", params={"high": self.show(self.high)})
 
     def prepare_value(self, value: Any) -> Any:
         """An integer from the database becomes text; what was typed is shown again as it was."""

@@ -1,18 +1,22 @@
 """The fleet for operators: what is there, what happened, and the safe things to do about it."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import KeptAdmin, LivingFilter, ReadOnlyAdmin
 from accounts.models import User
 from billing.admin import money_column
-from chargers import commands, live, registry, sessions, settlement
+from chargers import commands, live, registry, sessions, settlement, shapes
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -167,9 +171,26 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     actions = ("release", "stop_remotely", "close")
 
     @admin.action(description=_("Release the held ones and bill what was measured"))
-    def release(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:
+    def release(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> TemplateResponse | None:
+        """Asks first; what is billed then is what was shown."""
         by = operator(request)
-        self.for_each(request, rows, lambda session: settlement.release(session, by=by))
+        held = rows.for_review().with_all()  # type: ignore[attr-defined]
+        if "sure" not in request.POST and held:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": gettext("Bill these sessions?"),
+                "offers": [shapes.release_offer(session) for session in held],
+                "checkbox": ACTION_CHECKBOX_NAME,
+                "opts": self.opts,
+            }
+            return TemplateResponse(request, "admin/release_sessions.html", context)
+
+        def shown(session: ChargingSession) -> int | None:
+            typed = request.POST.get(f"energy_wh_{session.pk}", "")
+            return int(typed) if re.fullmatch(r"\d{1,12}", typed, re.ASCII) else None
+
+        self.for_each(request, rows, lambda session: settlement.release(session, by=by, energy_wh=shown(session)))
+        return None
 
     @admin.action(description=_("Stop charging (asks the charger)"))
     def stop_remotely(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:

@@ -5,11 +5,15 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from billing import pricing, units
+from accounts.models import User
+from billing import units
 from billing.forms import MoneyField, ScaledField
-from chargers.models import Charger, Connector
+from chargers import settlement
+from chargers.models import Charger, ChargingSession, Connector
 
 POWER_LIMIT_W = 1_000_000
+OPERATORS_LIMIT_WH = 10_000_000
+OWNERS_PRICE_LIMIT = 100 * 100
 
 
 class DegreesField(forms.FloatField):
@@ -35,6 +39,13 @@ class PlaceForm(forms.Form):
     latitude = DegreesField(label=_("Latitude"), limit=90)
     longitude = DegreesField(label=_("Longitude"), limit=180)
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        # Nobody charges in the Gulf of Guinea: two zeros are a position that was never chosen.
+        if cleaned.get("latitude") == cleaned.get("longitude") == 0:
+            self.add_error("latitude", _("Click your place on the map."))
+        return cleaned
+
 
 class ChargerForm(PlaceForm):
     access = forms.ChoiceField(
@@ -52,9 +63,12 @@ class AccessForm(forms.Form):
 class ConnectorForm(forms.Form):
     type = forms.ChoiceField(label=_("Plug"), choices=[("", _("not known")), *Connector.Type.choices], required=False)
     current = forms.ChoiceField(label=_("Current"), choices=Connector.Current.choices)
-    max_power_w = ScaledField(label=_("Power (kW)"), places=3, low=100, high=POWER_LIMIT_W, required=False)
+    max_power_w = ScaledField(
+        label=_("Power (kW)"), places=3, low=100, high=POWER_LIMIT_W, show=units.kw, required=False
+    )
     price_per_kwh = MoneyField(
-        high=pricing.PRICE_PER_KWH_LIMIT,
+        high=OWNERS_PRICE_LIMIT,
+        too_high=_("A price is at most %(high)s per kWh. Look at the decimal point."),
         required=False,
         help_text=_("Empty: others cannot start here. 0: free of charge."),
     )
@@ -75,10 +89,19 @@ class ConnectorForm(forms.Form):
 class ReleaseForm(forms.Form):
     """The end of a review: bill what was measured, or an amount of energy that is right."""
 
-    energy_wh = ScaledField(
-        label=_("Energy to be billed (kWh)"),
-        places=3,
-        high=10_000_000,
-        required=False,
-        help_text=_("Empty: what was measured."),
-    )
+    energy_wh = ScaledField(label=_("Energy to be billed (kWh)"), places=3, show=units.kwh)
+
+    @classmethod
+    def of(cls, session: ChargingSession, user: User, data: Any = None) -> "ReleaseForm":
+        """An owner bills at most what the plug can have delivered, see `settlement.release`."""
+        assessment = settlement.assess(session)
+        most = assessment.energy_wh if user.is_staff else assessment.believable_wh
+        form = cls(data, initial={"energy_wh": most})
+        field = form.fields["energy_wh"]
+        assert isinstance(field, ScaledField)
+        field.high = OPERATORS_LIMIT_WH if user.is_staff else most
+        if not user.is_staff:
+            field.help_text = _("At most %(energy)s, which this plug can have delivered in the time.") % {
+                "energy": units.kwh(most)
+            }
+        return form

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import IdTag, User
 from billing import bills, pricing, units
-from chargers import authorization, sessions
+from chargers import authorization, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, Message, MeterValue
 from chargers.models.fleet import ChargerQuerySet
 
@@ -375,6 +375,13 @@ def refusal_text(code: str) -> str:
 def doubt_texts(row: ChargingSession) -> list[str]:
     """Why a session is held for review."""
     return [str(DOUBTS.get(reason, reason)) for reason in row.review_reasons]
+
+
+def release_offer(row: ChargingSession, *, energy_wh: int | None = None) -> Shape:
+    """What the release of a held session bills: by default what its readings give."""
+    energy_wh = settlement.assess(row).energy_wh if energy_wh is None else energy_wh
+    amount = pricing.cost(row.price, pricing.Consumption(energy_wh))
+    return {"session": row, "energy_wh": energy_wh, "amount": amount, "reasons": doubt_texts(row)}
 
 
 def _measured_text(at: datetime | None) -> str:

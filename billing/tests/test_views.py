@@ -39,6 +39,10 @@ def test_it_tops_up_once(bob: User, client_of):
     assert wallets.wallet_of(bob).balance == 25_050
 
 
+def test_the_address_of_a_top_up_leads_back_to_the_wallet(bob: User, client_of):
+    assert client_of(bob).get("/wallet/top-up/").url == "/wallet/"
+
+
 def test_it_cancels_a_payment(bob: User, client_of):
     client = client_of(bob)
     page = client.post(request_top_up(client, "10").url, {"answer": "cancel"}, follow=True)
@@ -49,8 +53,11 @@ def test_it_cancels_a_payment(bob: User, client_of):
 @pytest.mark.parametrize(
     ("amount", "sentence"),
     [
-        ("", "required"), ("abc", "Write a number"), ("-5", "Write a number"), ("0", "The least is 1"),
-        ("0.99", "The least is 1"), ("20000.01", "The most is 20000"), ("1.234", "At most 2 decimals"),
+        ("", "required"), ("abc", "Write a number"), ("-5", "Write a number"),
+        ("0", f"The least is {units.money(100)}."),
+        ("0.99", f"The least is {units.money(100)}."),
+        ("20000.01", f"The most is {units.money(2_000_000)}."), ("9" * 13, f"The most is {units.money(2_000_000)}."),
+        ("9" * 5_000, f"The most is {units.money(2_000_000)}."), ("1.234", "At most 2 decimals"),
         ("1e3", "Write a number"), ("NaN", "Write a number"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from billing import units
 from chargers import registry, shapes
 from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
 
@@ -46,14 +47,21 @@ def test_it_adds_a_charger_and_shows_the_password_once(bob: User, client_of):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", ""), ("city", ""), ("latitude", "91"), ("latitude", "north"), ("longitude", ""), ("longitude", "nan"),
-     ("access", "everybody"), ("name", "x" * 101)],
+    [("latitude", "0"), ("longitude", ""), ("longitude", "nan"), ("name", ""), ("city", ""), ("latitude", "91"),
+     ("latitude", "north"), ("access", "everybody"), ("name", "x" * 101)],
 )  # fmt: skip
 def test_it_names_the_field_that_is_wrong(bob: User, client_of, field, value):
-    response = client_of(bob).post("/my/chargers/add/", {**PLACE, "access": "private", field: value})
+    place = PLACE | ({"longitude": "0.0"} if value == "0" else {})
+    response = client_of(bob).post("/my/chargers/add/", {**place, "access": "private", field: value})
     assert response.status_code == 400
     assert field in response.context["form"].errors
     assert not Charger.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["edit", "sharing", "access"])
+def test_the_address_of_a_form_leads_back_to_its_page(online: Charger, bob: User, client_of, action):
+    assert client_of(bob).get(path_of(online, action)).url == path_of(online)
+    assert client_of(bob).get(reverse("connector_edit", args=[online.pk, 1])).url == path_of(online)
 
 
 def test_it_lists_ones_own_only(online: Charger, bob: User, client_of):
@@ -67,7 +75,7 @@ def test_a_foreign_charger_is_not_there(online: Charger, connector: Connector, c
     eve = client_of(User.objects.create_user("eve@example.com", name="Eve", role="owner"))
     form = {**PLACE, "access": "private", "sharing": "false"}
     assert eve.post(path_of(online, action), form).status_code in (404, 405)
-    assert eve.get(path_of(online, action)).status_code in (404, 405)
+    assert eve.get(path_of(online, action), follow=True).status_code == 404
     assert eve.post(reverse("connector_edit", args=[online.pk, 1]), {}).status_code == 404
     assert Client().get(path_of(online, action)).url.startswith("/accounts/login/")
     before = (online.name, online.access, online.is_sharing, online.deleted_at, online.next_password_hmac)
@@ -167,6 +175,7 @@ def test_it_sets_a_price(connector: Connector, bob: User, client_of, typed, pric
     ("fields", "sentence"),
     [
         ({"price_per_kwh": "-1"}, "Write a number"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
+        ({"price_per_kwh": "100.01"}, f"A price is at most {units.money(10_000)} per kWh"),
         ({"max_power_w": "0"}, "The least is"), ({"max_power_w": "99999"}, "The most is"),
         ({"type": "Schuko9"}, "valid choice"), ({"current": ""}, "required"),
     ],

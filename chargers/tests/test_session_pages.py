@@ -132,23 +132,56 @@ def test_it_stops(running: ChargingSession, who, request, oscar: User, client_of
     assert "Waiting for the charger" in page
 
 
+@pytest.mark.parametrize("action", ["stop", "release"])
+def test_the_address_of_a_form_leads_back_to_the_session(
+    running: ChargingSession, alice: User, bob: User, client_of, action
+):
+    path = reverse(f"session_{action}", args=[running.pk])
+    assert client_of(bob).get(path).url == running.get_absolute_url()
+    assert not running.commands.exists()
+
+
 def test_it_cannot_stop_what_is_over(ended: ChargingSession, alice: User, client_of):
     page = client_of(alice).post(reverse("session_stop", args=[ended.pk]), follow=True).content.decode()
     assert "already ended" in page
 
 
-def test_the_owner_releases_with_less_energy(held: ChargingSession, bob: User, client_of):
-    client_of(bob).post(reverse("session_release", args=[held.pk]), {"energy_wh": "2,5"})
+def test_the_owner_releases_with_less_energy_after_asking(held: ChargingSession, bob: User, client_of):
+    client, path = client_of(bob), reverse("session_release", args=[held.pk])
+    page = client.post(path, {"energy_wh": "2,5"}).content.decode()
+    for text in (units.kwh(2_500), units.money(1_250), "more than this plug can deliver", "Alice", 'value="2.5"'):
+        assert text in page
+    held.refresh_from_db()
+    assert held.is_held
+    assert client.post(path, {"energy_wh": "2.5", "sure": "yes"}).url == held.get_absolute_url()
     held.refresh_from_db()
     assert (held.status, held.energy_wh, held.cost) == ("settled", 2_500, 1_250)
+    assert (
+        "does not wait for a check"
+        in client.post(path, {"energy_wh": "0", "sure": "yes"}, follow=True).content.decode()
+    )
+
+
+def test_what_an_owner_may_bill_is_filled_in(held: ChargingSession, bob: User, oscar: User, client_of):
+    ChargingSession.objects.filter(pk=held.pk).update(meter_stop_wh=61_000, rated_power_w=11_000)
+    held.refresh_from_db()
+    assessment = settlement.assess(held)
+    assert assessment.believable_wh < assessment.energy_wh == 60_000
+    believable = f"{assessment.believable_wh / 1000:.3f}".rstrip("0").rstrip(".")
+    page = page_of(client_of(bob), held)
+    assert f'value="{believable}"' in page
+    assert f"At most {units.kwh(assessment.believable_wh)}" in page
+    assert 'value="60"' in page_of(client_of(oscar), held)
 
 
 @pytest.mark.parametrize(
-    ("energy", "sentence"), [("99", "can be billed here"), ("x", "Write a number"), ("-1", "Write a number")]
+    ("energy", "sentence"),
+    [("99", "The most is"), ("x", "Write a number"), ("-1", "Write a number"), ("", "required")],
 )
-def test_a_release_has_bounds(held: ChargingSession, bob: User, client_of, energy, sentence):
+@pytest.mark.parametrize("sure", [{}, {"sure": "yes"}])
+def test_a_release_has_bounds(held: ChargingSession, bob: User, client_of, energy, sentence, sure):
     path = reverse("session_release", args=[held.pk])
-    assert sentence in client_of(bob).post(path, {"energy_wh": energy}, follow=True).content.decode()
+    assert sentence in client_of(bob).post(path, {"energy_wh": energy, **sure}, follow=True).content.decode()
     held.refresh_from_db()
     assert held.status == "ended"
 

@@ -6,8 +6,9 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
+from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from chargers import commands, settlement, shapes
 from chargers.forms import ReleaseForm
@@ -46,13 +47,13 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
         "is_driver": session.user_id == request.user.pk,
         "is_payers_view": session.user_id == request.user.pk or request.user.is_staff,
         "reasons": shapes.doubt_texts(session),
-        "release_form": ReleaseForm() if is_host and session.is_held else None,
+        "release_form": ReleaseForm.of(session, request.user) if is_host and session.is_held else None,
     }
     return render(request, "chargers/session.html", context)
 
 
 @login_required
-@require_POST
+@post_or_back_to("session", "pk")
 def session_stop(request: PersonRequest, pk: int) -> HttpResponse:
     session = visible_session(request, pk)
     try:
@@ -63,18 +64,23 @@ def session_stop(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_or_back_to("session", "pk")
 def session_release(request: PersonRequest, pk: int) -> HttpResponse:
-    """For the charger's owner and operators."""
+    """For the charger's owner and operators. Asks first: the driver is billed at once."""
     session = visible_session(request, pk)
     if session.owner_id != request.user.pk and not request.user.is_staff:
         raise Http404
-    form = ReleaseForm(request.POST)
+    form = ReleaseForm.of(session, request.user, request.POST)
     if not form.is_valid():
         messages.error(request, " ".join(map(str, form.errors["energy_wh"])))
         return redirect(session)
+    energy_wh = form.cleaned_data["energy_wh"]
+    if session.is_held and "sure" not in request.POST:
+        offer = shapes.release_offer(session, energy_wh=energy_wh)
+        typed = form.fields["energy_wh"].prepare_value(energy_wh)
+        return render(request, "chargers/session_release.html", {**offer, "typed": typed})
     try:
-        settlement.release(session, by=request.user, energy_wh=form.cleaned_data["energy_wh"])
+        settlement.release(session, by=request.user, energy_wh=energy_wh)
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from billing import ledger, wallets
+from billing import ledger, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import commands
 from chargers.models import (
@@ -207,7 +207,12 @@ def test_it_says_when_a_wallet_does_not_cover_a_reversal(oscar: User, alice: Use
 def test_it_releases_a_held_session(oscar: User, held: ChargingSession, client_of: Callable[[User], Client]):
     listed = client_of(oscar).get(address(ChargingSession, "changelist"), {"attention": "held"})
     assert f">{held.pk}<" in listed.content.decode()
-    run_action(client_of(oscar), ChargingSession, "release", held)
+    asked = run_action(client_of(oscar), ChargingSession, "release", held).content.decode()
+    for text in (units.kwh(2_000), units.money(1_000), str(held.user), "more than this plug"):
+        assert text in asked
+    held.refresh_from_db()
+    assert held.is_held
+    run_action(client_of(oscar), ChargingSession, "release", held, sure="yes", **{f"energy_wh_{held.pk}": "2000"})
     held.refresh_from_db()
     assert (held.status, held.cost, held.reviewed_by) == ("settled", 1000, oscar)
     page = run_action(client_of(oscar), ChargingSession, "release", held)
