@@ -109,7 +109,10 @@ def _send(group: str, message: dict[str, Any]) -> None:
     if loop is not None and loop.is_running():
         asyncio.run_coroutine_threadsafe(_group_send(group, message), loop)
     else:
-        async_to_sync(_group_send)(group, message)
+        try:
+            async_to_sync(_group_send)(group, message)
+        except RuntimeError as error:  # the process is ending, and the interpreter starts no threads any more
+            logger.info("event %s for %s was not delivered: %s", message["type"], group, error)
 
 
 async def _group_send(group: str, message: dict[str, Any]) -> None:
