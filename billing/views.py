@@ -1,6 +1,7 @@
 """The wallet, and how money comes in."""
 
 import secrets
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -19,6 +21,8 @@ from billing.models import Entry, Hold, TopUp
 from sharecharge.errors import Refused
 
 PAGE_SIZE = 30
+# A payment that was left alone for longer is not offered again.
+OFFERED_FOR = timedelta(days=1)
 
 
 def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
@@ -29,7 +33,9 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
         "entries": page,
         "lines": bills.with_reversed(page),
         "holds": Hold.objects.active().filter(account__user=request.user),
-        "top_ups": TopUp.objects.filter(user=request.user, status=TopUp.Status.PENDING)[:5],
+        "top_ups": TopUp.objects.filter(
+            user=request.user, status=TopUp.Status.PENDING, created_at__gt=timezone.now() - OFFERED_FOR
+        )[:5],
         "can_pay": settings.PAYMENT_PROVIDER in providers.PROVIDERS,
     }
     return render(request, "billing/wallet.html", context, status=status)
@@ -74,8 +80,9 @@ def fake_payment(request: PersonRequest, pk: int) -> HttpResponse:
     if providers.FakeProvider.name != settings.PAYMENT_PROVIDER:
         raise Refused("payments_off", _("This page is for test payments, which are off here."), status=404)
     payment = get_object_or_404(TopUp, pk=pk, user=request.user, provider=providers.FakeProvider.name)
-    if request.method != "POST":
-        return render(request, "billing/fake_payment.html", {"top_up": payment})
+    if request.method != "POST" or payment.status == TopUp.Status.FAILED:
+        status = 200 if request.method != "POST" else 409
+        return render(request, "billing/fake_payment.html", {"top_up": payment}, status=status)
     payment = wallets.finish_top_up(
         payment, paid=request.POST.get("answer") == "pay", provider_reference=f"fake-{payment.pk}"
     )

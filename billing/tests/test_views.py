@@ -1,10 +1,12 @@
 """The wallet page, top-ups and the fake provider's page."""
 
+from datetime import timedelta
+
 import pytest
 from django import forms
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.models import User
 from billing import units, wallets
@@ -41,6 +43,27 @@ def test_it_tops_up_once(bob: User, client_of):
 
 def test_the_address_of_a_top_up_leads_back_to_the_wallet(bob: User, client_of):
     assert client_of(bob).get("/wallet/top-up/").url == "/wallet/"
+
+
+def test_a_cancelled_payment_stays_cancelled(bob: User, client_of):
+    client = client_of(bob)
+    pay = request_top_up(client, "10").url
+    client.post(pay, {"answer": "cancel"})
+    page = client.get(pay).content.decode()
+    assert "This payment was cancelled" in page
+    assert "Make a new top-up" in page
+    assert 'name="answer"' not in page
+    assert client.post(pay, {"answer": "pay"}).status_code == 409
+    assert wallets.wallet_of(bob).balance == 0
+    assert pay not in client.get("/wallet/").content.decode()
+
+
+def test_a_payment_is_offered_again_for_a_day(bob: User, client_of):
+    client = client_of(bob)
+    pay = request_top_up(client, "10").url
+    assert pay in client.get("/wallet/").content.decode()
+    TopUp.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert pay not in client.get("/wallet/").content.decode()
 
 
 def test_it_cancels_a_payment(bob: User, client_of):

@@ -220,7 +220,7 @@ def test_it_releases_a_held_session(oscar: User, held: ChargingSession, client_o
 
 
 def test_it_asks_a_charger_to_stop(oscar: User, held: ChargingSession, client_of):
-    ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[])
+    ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[], stop_received_at=None)
     run_action(client_of(oscar), ChargingSession, "stop_remotely", held)
     assert held.commands.get().action == commands.Action.REMOTE_STOP
 
