@@ -14,20 +14,24 @@ from sharecharge.errors import Refused
 # People copy "04:C5:A2:F7" or "04 c5 a2 f7" from a card; readers send "04C5A2F7".
 SEPARATORS = re.compile(r"[\s:-]")
 VIRTUAL_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+UID_MIN_LENGTH = 4
 UID_MAX_LENGTH = 20
 
 
 def clean_uid(text: str) -> str:
-    """The number as a reader would send it. Refused: empty, over 20 characters (OCPP CiString20), odd characters."""
+    """The number as a reader would send it.
+
+    Refused: empty, under 4 or over 20 characters (OCPP CiString20), anything but letters and digits.
+    """
     uid = SEPARATORS.sub("", text)
     if not uid:
         raise Refused("uid_missing", _("Type the number of the card."), status=400, field="uid")
     if len(uid) > UID_MAX_LENGTH:
         raise Refused("uid_too_long", _("A card number has at most 20 characters."), status=400, field="uid")
-    if not (uid.isascii() and uid.isprintable()):
-        raise Refused(
-            "uid_characters", _("A card number consists of letters, digits and signs."), status=400, field="uid"
-        )
+    if not (uid.isascii() and uid.isalnum()):
+        raise Refused("uid_characters", _("A card number consists of letters and digits."), status=400, field="uid")
+    if len(uid) < UID_MIN_LENGTH:
+        raise Refused("uid_too_short", _("A card number has at least 4 characters."), status=400, field="uid")
     return uid.upper()
 
 

@@ -15,8 +15,9 @@ def test_a_number_is_cleaned_as_a_reader_would_send_it():
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "uid_missing"), (" :-", "uid_missing"), ("1" * 21, "uid_too_long"), ("karta č. 1", "uid_characters")],
-)
+    [("", "uid_missing"), (" :-", "uid_missing"), ("1" * 21, "uid_too_long"), ("karta č. 1", "uid_characters"),
+     ("04A1;B2", "uid_characters"), ("<04A1B2>", "uid_characters"), ("04A", "uid_too_short")],
+)  # fmt: skip
 def test_an_impossible_number_is_refused_and_the_field_is_named(text, code):
     with pytest.raises(Refused) as refusal:
         id_tags.clean_uid(text)

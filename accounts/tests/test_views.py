@@ -29,8 +29,9 @@ def test_it_adds_a_card(alice: User, client_of):
 
 @pytest.mark.parametrize(
     ("uid", "sentence"),
-    [("", "required"), ("x" * 21, "at most 20 characters"), ("kárta", "letters, digits"), (" : ", "Type the number")],
-)
+    [("", "required"), ("x" * 21, "at most 20 characters"), ("kárta", "letters and digits"), ("04A", "at least 4"),
+     (" : ", "Type the number")],
+)  # fmt: skip
 def test_it_says_what_is_wrong_with_a_number(alice: User, client_of, uid, sentence):
     response = client_of(alice).post("/cards/", {"uid": uid})
     assert response.status_code == 400
@@ -128,6 +129,11 @@ def test_it_logs_in_whatever_the_case_of_the_address(dora: User):
     client = Client()
     assert log_in(client, "DORA@example.COM").url == "/"
     assert client.get("/cards/").status_code == 200
+
+
+def test_it_offers_a_new_password_once(db):
+    page = Client().get("/accounts/login/").content.decode()
+    assert page.count('href="/accounts/password/reset/"') == 1
 
 
 def test_it_refuses_a_wrong_password(dora: User):

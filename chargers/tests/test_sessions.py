@@ -89,8 +89,8 @@ def test_the_price_is_that_of_the_start(online, connector, running):
 
 def test_the_owner_charges_at_home_for_free_even_without_a_price(online, connector, bob):
     registry.set_price(connector, None)
-    id_tags.issue(user=bob, uid="B0B")
-    session = start(online, tag="b0b").session
+    id_tags.issue(user=bob, uid="B0B0")
+    session = start(online, tag="b0b0").session
     assert session.status == Status.RUNNING
     assert stop(online, session.pk).cost == 0
     assert not Transfer.objects.filter(kind=Transfer.Kind.SESSION).exists()
@@ -157,8 +157,8 @@ def test_a_disabled_charger_refuses(online, alice_card):
 def test_a_charger_that_is_not_shared_refuses_all_but_its_owner(online, alice_card, bob):
     Charger.objects.filter(pk=online.pk).update(is_sharing=False)
     assert refused(start(online)) == "not_shared"
-    id_tags.issue(user=bob, uid="B0B")
-    assert start(online, tag="B0B").session.status == Status.RUNNING
+    id_tags.issue(user=bob, uid="B0B0")
+    assert start(online, tag="B0B0").session.status == Status.RUNNING
 
 
 def test_a_private_charger_refuses_others(online, alice_card):

@@ -317,6 +317,14 @@ def test_pages_of_people_fit_on_a_phone(site: Site):
     ):
         page.goto(path)
         assert fits(page), path
+    page.goto("/cards/")
+    page.get_by_label("Card number").fill("ABCDEFGHIJ0123456789")
+    page.get_by_label("Name of the card").fill("W" * 40)
+    page.get_by_role("button", name="Add the card").click()
+    number, badge = (page.locator(f".rows > li > span:nth-child({place})").bounding_box() for place in (1, 2))
+    assert number["x"] + number["width"] <= badge["x"]
+    assert page.evaluate("(([it]) => it.scrollWidth <= it.clientWidth)([document.querySelector('.rows')])")
+    assert fits(page)
     assert site.complaints == []
 
 

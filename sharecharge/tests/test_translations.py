@@ -95,7 +95,7 @@ def test_the_compiled_file_is_in_step():
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/", "Nabíječky, které lidé sdílejí"), ("/accounts/login/", "Zapomenuté heslo?"), ("/nic/", "Tady nic není"),
+    [("/", "Nabíječky, které lidé sdílejí"), ("/accounts/login/", "Zapomněli jste heslo?"), ("/nic/", "Tady nic není"),
      ("/accounts/signup/", "Jméno")],
 )  # fmt: skip
 def test_pages_speak_czech(db, path, words):
