@@ -139,7 +139,7 @@ def connect(charger: Charger, *, status: str = "Available") -> None:
 def registered(bob: User) -> registry.Registered:
     """Bob's charger, open to anyone, with its password; never connected so far."""
     return registry.register(
-        owner=bob, name="Bob's garage", latitude=49.8686, longitude=16.3127, access=Charger.Access.PUBLIC,
+        owner=bob, name="Bob's garage", latitude=49.868613, longitude=16.312749, access=Charger.Access.PUBLIC,
         street="Tichá", house_number="1234", city="Litomyšl", postal_code="570 01",
     )  # fmt: skip
 
