@@ -7,6 +7,7 @@ Close codes: 4401 log in first, 4404 there is no such thing (or it is somebody e
 import asyncio
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -28,6 +29,10 @@ NOT_FOUND = 4404
 TRY_AGAIN = 1011
 # Events that arrive within this time make one snapshot.
 GATHER_SECONDS = 0.15
+
+# One slow snapshot must not keep all other browsers waiting; the bound keeps connections to the database few.
+READERS = 4
+readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="pages")
 
 Event = dict[str, Any]
 
@@ -87,7 +92,8 @@ class Watcher(AsyncJsonWebsocketConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def ask(self, question: Any, *arguments: Any) -> Any:
-        return await database_sync_to_async(self._ask)(question, *arguments)
+        work = database_sync_to_async(self._ask, thread_sensitive=False, executor=readers)
+        return await work(question, *arguments)
 
     def _ask(self, question: Any, *arguments: Any) -> Any:
         """People may be switched off while they watch, so the person is read again every time."""

@@ -1,5 +1,7 @@
 """Browser sockets: a snapshot first, a fresh one after an event, and nothing for who may not look."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from django.utils import timezone
 
 from accounts import people
 from accounts.models import User
-from chargers import commands, live, registry
+from chargers import commands, live, registry, shapes
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from chargers.routing import websocket_urlpatterns
 
@@ -107,6 +109,27 @@ async def test_what_a_browser_says_is_ignored(online: Charger):
         await browser.send_json_to({"type": "delete", "everything": True})
         await do(set_status, online, "Charging")
         assert (await browser.hear())["type"] == "pin"
+
+
+async def test_one_slow_page_keeps_no_other_waiting(online: Charger, monkeypatch):
+    stuck, go_on = threading.Event(), threading.Event()
+    original = shapes.place
+
+    def slow(charger: Charger) -> shapes.Shape:
+        stuck.set()
+        go_on.wait(10)
+        return original(charger)
+
+    monkeypatch.setattr(shapes, "place", slow)
+    try:
+        async with Browser(f"/ws/places/{online.code}/") as waiting:
+            assert await asyncio.to_thread(stuck.wait, 5)
+            async with Browser("/ws/nowhere/") as other:
+                assert await other.closed_with() == 4404
+            go_on.set()
+            assert (await waiting.hear())["data"]["state"] == "free"
+    finally:
+        go_on.set()
 
 
 # ------------------------------------------------------------------------------------------------ a charger's pages
