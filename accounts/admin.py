@@ -20,6 +20,15 @@ from sharecharge.errors import Refused
 admin.site.unregister(Group)
 
 
+def name_fields(model: type[Model], **names: Any) -> None:
+    """What operators read above columns of fields that their model does not name.
+
+    Here and not in the model, where each name would be a migration that changes nothing in the database.
+    """
+    for field, name in names.items():
+        model._meta.get_field(field).verbose_name = name  # type: ignore[union-attr]
+
+
 class KeptAdmin(admin.ModelAdmin):
     """Rows that may be changed but never deleted."""
 

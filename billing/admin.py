@@ -12,9 +12,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin import ReadOnlyAdmin, name_fields
 from accounts.models import User
-from billing import ledger, units
+from billing import bills, ledger, units
 from billing.models import Account, Entry, Hold, Payout, Tariff, TopUp, Transfer
 
 
@@ -24,6 +24,15 @@ def money_column(field: str, label: Any) -> Any:
         return units.money(getattr(row, field))
 
     return column
+
+
+name_fields(Account, user=gettext_lazy("user"))
+name_fields(Transfer, entry_count=gettext_lazy("entries"), created_by=gettext_lazy("created by"))
+name_fields(Entry, transfer=gettext_lazy("transfer"), account=gettext_lazy("account"))
+name_fields(Hold, account=gettext_lazy("account"))
+name_fields(TopUp, user=gettext_lazy("user"), idempotency_key=gettext_lazy("idempotency key"))
+name_fields(Tariff, owner=gettext_lazy("owner"))
+name_fields(Payout, user=gettext_lazy("user"))
 
 
 class ReasonForm(forms.Form):
@@ -98,6 +107,11 @@ class TransferAdmin(ReadOnlyAdmin):
         return None
 
     def _reverse(self, request: HttpRequest, transfer: Transfer, *, reason: str, by: User) -> None:
+        if Transfer.objects.filter(reference=f"{bills.REVERSAL}{transfer.pk}").exists():
+            self.message_user(
+                request, _("%(transfer)s was already reversed.") % {"transfer": transfer}, messages.WARNING
+            )
+            return
         try:
             reversal = ledger.reverse(transfer, reason=reason, by=by)
         except IntegrityError:

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import KeptAdmin, LivingFilter, ReadOnlyAdmin
+from accounts.admin import KeptAdmin, LivingFilter, ReadOnlyAdmin, name_fields
 from accounts.models import User
+from billing import units
 from billing.admin import money_column
 from chargers import commands, live, registry, sessions, settlement, shapes
 from chargers.models import (
@@ -27,6 +28,12 @@ from chargers.models import (
     MeterValue,
     UnmatchedStop,
 )
+
+for model in (Connector, ChargingSession, MeterValue, UnmatchedStop, Command, ConnectionAttempt, Message):
+    name_fields(model, charger=_("charger"))
+name_fields(ChargingSession, connector=_("connector"), id_tag=_("card"), reviewed_by=_("checked by"))
+name_fields(MeterValue, session=_("session"))
+name_fields(Command, connector=_("connector"), session=_("session"), requested_by=_("requested by"))
 
 
 def operator(request: HttpRequest) -> User:
@@ -161,14 +168,23 @@ class AttentionFilter(admin.SimpleListFilter):
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(ReadOnlyAdmin):
     list_display = (
-        "id", "charger", "user", "status", "start_received_at", "ended_at", "energy_wh",
-        money_column("cost", _("cost")), "refusal", "review_reasons", "closed_by",
+        "id", "charger", "user", "status", "start_received_at", "energy", money_column("cost", _("cost")), "note",
     )  # fmt: skip
     list_filter = (AttentionFilter, "status", "closed_by", "refusal", "is_clock_doubtful")
     search_fields = ("=id", "charger__name", "charger__identity", "user__email", "user__name", "id_tag_text")
     list_select_related = ("charger", "user")
     date_hierarchy = "start_received_at"
     actions = ("release", "stop_remotely", "close")
+
+    @admin.display(description=_("energy"), ordering="energy_wh")
+    def energy(self, session: ChargingSession) -> str:
+        return units.kwh(session.energy_wh)
+
+    @admin.display(description=_("note"))
+    def note(self, session: ChargingSession) -> str:
+        """Why it was refused, or what is doubtful about it as long as nobody has checked."""
+        doubts = shapes.doubt_texts(session) if session.is_held else []
+        return " ".join([shapes.refusal_text(session.refusal), *doubts]).strip()
 
     @admin.action(description=_("Release the held ones and bill what was measured"))
     def release(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> TemplateResponse | None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import IdTag, User
@@ -202,7 +203,7 @@ class MeterValue(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.measured_at:%H:%M:%S} {self.energy_wh} Wh"
+        return f"{timezone.localtime(self.measured_at):%H:%M:%S} {self.energy_wh} Wh"
 
 
 class UnmatchedStop(models.Model):

@@ -151,4 +151,4 @@ class Message(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.at:%H:%M:%S} {self.action}"
+        return f"{timezone.localtime(self.at):%H:%M:%S} {self.action}"

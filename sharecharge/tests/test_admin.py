@@ -1,12 +1,14 @@
 """The operator's admin: every page opens for operators only, nothing can be deleted, secrets stay away."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 
 from accounts import id_tags
 from accounts.models import IdTag, User
@@ -189,7 +191,8 @@ def test_it_reverses_a_transfer_after_asking(oscar: User, alice: User, client_of
     assert wallets.wallet_of(alice).balance == 0
     reversal = Transfer.objects.first()
     assert (reversal.kind, reversal.created_by, reversal.description) == ("reversal", oscar, "paid twice")
-    run_action(client_of(oscar), Transfer, "reverse", transfer, reason="again")
+    again = run_action(client_of(oscar), Transfer, "reverse", transfer, reason="again")
+    assert "was already reversed" in again.content.decode()
     assert Transfer.objects.count() == 2
     assert ledger.breaches() == []
 
@@ -217,6 +220,30 @@ def test_it_releases_a_held_session(oscar: User, held: ChargingSession, client_o
     assert (held.status, held.cost, held.reviewed_by) == ("settled", 1000, oscar)
     page = run_action(client_of(oscar), ChargingSession, "release", held)
     assert "does not wait for a check" in page.content.decode()
+
+
+def test_times_are_in_the_shown_zone(oscar: User, online: Charger, client_of):
+    at = datetime(2026, 7, 1, 22, 30, 15, tzinfo=UTC)
+    message = Message.objects.create(charger=online, direction="in", action="Heartbeat", at=at)
+    shown = f"{timezone.localtime(at):%H:%M:%S}"
+    assert f"{shown} Heartbeat" in client_of(oscar).get(address(Message, "change", message.pk)).content.decode()
+    value = MeterValue(measured_at=at, energy_wh=5)
+    assert str(value) == f"{shown} 5 Wh"
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+def test_every_shown_column_has_a_name_of_ours(model):
+    model_admin = admin.site._registry[model]
+    names = {name for name in model_admin.list_display if isinstance(name, str)}
+    for field in model._meta.fields:
+        if field.name in names - {"id"} or field.is_relation:
+            assert isinstance(field.verbose_name, Promise), field.name
+
+
+def test_the_list_of_sessions_says_why_one_is_held(oscar: User, held: ChargingSession, client_of):
+    page = client_of(oscar).get(address(ChargingSession, "changelist")).content.decode()
+    assert "more than this plug can deliver" in page
+    assert page.count("column-") < 10
 
 
 def test_it_asks_a_charger_to_stop(oscar: User, held: ChargingSession, client_of):
