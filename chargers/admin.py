@@ -9,7 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -167,9 +167,7 @@ class AttentionFilter(admin.SimpleListFilter):
 
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(ReadOnlyAdmin):
-    list_display = (
-        "id", "charger", "user", "status", "start_received_at", "energy", money_column("cost", _("cost")), "note",
-    )  # fmt: skip
+    list_display = ("id", "place", "driver", "state", "began", "energy", money_column("cost", _("cost")))
     list_filter = (AttentionFilter, "status", "closed_by", "refusal", "is_clock_doubtful")
     search_fields = ("=id", "charger__name", "charger__identity", "user__email", "user__name", "id_tag_text")
     list_select_related = ("charger", "user")
@@ -180,11 +178,22 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     def energy(self, session: ChargingSession) -> str:
         return units.kwh(session.energy_wh)
 
-    @admin.display(description=_("note"))
-    def note(self, session: ChargingSession) -> str:
-        """Why it was refused, or what is doubtful about it as long as nobody has checked."""
-        doubts = shapes.doubt_texts(session) if session.is_held else []
-        return " ".join([shapes.refusal_text(session.refusal), *doubts]).strip()
+    # Not the fields themselves: Django breaks no lines in them, and the list becomes wider than a screen.
+    @admin.display(description=_("charger"), ordering="charger__name")
+    def place(self, session: ChargingSession) -> str:
+        return session.charger.name
+
+    @admin.display(description=_("driver"), ordering="user__name")
+    def driver(self, session: ChargingSession) -> str:
+        return str(session.user or units.NOTHING)
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, session: ChargingSession) -> str:
+        return gettext("held for review") if session.is_held else session.get_status_display()
+
+    @admin.display(description=_("started"), ordering="start_received_at")
+    def began(self, session: ChargingSession) -> str:
+        return formats.date_format(timezone.localtime(session.start_received_at), "SHORT_DATETIME_FORMAT")
 
     @admin.action(description=_("Release the held ones and bill what was measured"))
     def release(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> TemplateResponse | None:
