@@ -5,8 +5,6 @@ in the language that is active. `pin` and `place` are public: nothing in them te
 e-mail or the exact position.
 """
 
-import json
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +17,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import IdTag, User
+from accounts.models import User
 from billing import bills, pricing, units
 from chargers import authorization, sessions, settlement
-from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, Message, MeterValue
+from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, MeterValue
 from chargers.models.fleet import ChargerQuerySet
 
 Shape = dict[str, Any]
@@ -38,15 +36,6 @@ EXAMPLE_WH = 20_000
 LATEST_READINGS = 12
 BOX_LIMIT = 500
 LATEST_ATTEMPTS = 12
-LATEST_MESSAGES = 20
-MESSAGE_SHORT_LENGTH = 120
-
-# Whoever has the number of a card can charge on its holder's account, so owners see only its end.
-CARD_KEYS = frozenset({"idtag", "parentidtag", "idtoken"})
-# The same in a frame that cannot be read, or in JSON inside of a text (`\"idTag\":\"…`).
-CARD_KEY_IN_TEXT = r'(\\*"(?:(?:parent)?idtag|idtoken)\\*"\s*:\s*)'
-CARD_IN_TEXT = re.compile(CARD_KEY_IN_TEXT + r'(\\*")((?:(?!\2)(?:\\.|.))*)', re.IGNORECASE | re.DOTALL)
-CARD_AS_NUMBER = re.compile(CARD_KEY_IN_TEXT + r"(-?\d[\d.eE+-]*)", re.IGNORECASE)
 
 STATES: dict[str, Promise] = {
     "charging": gettext_lazy("Charging"),
@@ -257,72 +246,6 @@ def attempt(row: ConnectionAttempt) -> Shape:
         "count_text": f"{row.count}×" if row.count > 1 else "",
         "from_text": row.remote_address,
     }
-
-
-def messages_of(charger: Charger) -> list[Shape]:
-    """The end of the charger's log, newest first."""
-    return [message(row) for row in charger.messages.order_by("-pk")[:LATEST_MESSAGES]]
-
-
-def message(row: Message) -> Shape:
-    """A frame and its answer as the owner may see them: drivers' card numbers are masked."""
-    request, response = mask_cards(row.request), mask_cards(row.response)
-    short = _content(request)
-    return {
-        "at_text": _clock_text(row.at),
-        "direction_text": row.get_direction_display(),
-        "action": row.action,
-        "is_error": row.is_error,
-        "short_text": short if len(short) <= MESSAGE_SHORT_LENGTH else f"{short[:MESSAGE_SHORT_LENGTH]}…",
-        "request": request,
-        "response": response,
-    }
-
-
-def _clock_text(at: datetime) -> str:
-    """With seconds: messages come in quick succession."""
-    local = timezone.localtime(at)
-    day = "" if local.date() == timezone.localdate() else formats.date_format(local, "SHORT_DATE_FORMAT") + " "
-    return f"{day}{local:%H:%M:%S}"
-
-
-def _content(frame: str) -> str:
-    """The payload of a call without its envelope; of anything else the whole."""
-    try:
-        kind, _key, _action, payload = json.loads(frame)
-    except (ValueError, TypeError, RecursionError):
-        return frame
-    return json.dumps(payload, ensure_ascii=False) if kind == 2 else frame
-
-
-def mask_cards(frame: str) -> str:
-    """The frame with every card number cut to its last four characters."""
-    try:
-        return json.dumps(_mask_value(json.loads(frame)), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return _mask_text(frame)
-
-
-def _mask_value(value: Any, *, is_card: bool = False) -> Any:
-    if isinstance(value, dict):
-        return {
-            _mask_text(key): _mask_value(item, is_card=is_card or key.lower() in CARD_KEYS)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_mask_value(item, is_card=is_card) for item in value]
-    if is_card and value is not None and not isinstance(value, bool):
-        return _mask(str(value))
-    return _mask_text(value) if isinstance(value, str) else value
-
-
-def _mask_text(text: str) -> str:
-    text = CARD_IN_TEXT.sub(lambda match: match[1] + match[2] + _mask(match[3]), text)
-    return CARD_AS_NUMBER.sub(lambda match: match[1] + _mask(match[2]), text)
-
-
-def _mask(uid: str) -> str:
-    return IdTag(uid=uid).masked_uid
 
 
 # ------------------------------------------------------------------------------------------------ sessions

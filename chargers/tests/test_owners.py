@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import units
-from chargers import registry, shapes
+from chargers import message_log, registry, shapes
 from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
 
 PLACE = {
@@ -124,7 +124,7 @@ def test_the_list_of_messages_is_short_and_exact(online: Charger, bob: User, cli
     for index in range(25):
         frame = f'[2,"{index}","DataTransfer",{{"vendorId":"v{index}","data":"{"x" * 200}"}}]'
         Message.objects.create(charger=online, direction="in", action="DataTransfer", request=frame, at=now)
-    rows = shapes.messages_of(online)
+    rows = message_log.latest_of(online)
     assert len(rows) == 20
     assert rows[0]["short_text"].startswith('{"vendorId": "v24"')
     assert len(rows[0]["short_text"]) == 121

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, registry, shapes
+from chargers import commands, message_log, registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
 from chargers.models import Charger
 from chargers.views.places import tiles
@@ -88,7 +88,7 @@ def manage_page(
         "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
         "access_form": AccessForm(initial={"access": charger.access}),
         "sessions": [(row, shapes.session_line(row, bills.get(row.pk))) for row in hosted],
-        "messages_of_charger": shapes.messages_of(charger),
+        "messages_of_charger": message_log.latest_of(charger),
         **tiles(),
     }
     return render(request, "chargers/charger_manage.html", context, status=status)
