@@ -64,6 +64,9 @@ def start(
             return Started(twin, _first_verdict(twin))
         # One card is judged at one charger at a time, or it could start at two at once.
         id_tags.lock(id_tag_text)
+        if connector and not _is_history(connector, moment):
+            # The card itself says that its last charge here is over; the money that was held for it is free again.
+            _close_unfinished(connector, id_tag_text=id_tag_text)
         verdict = authorization.check_start(charger, id_tag_text, connector)
         session = ChargingSession(
             charger=charger,
@@ -80,7 +83,7 @@ def start(
             rated_power_w=(connector or Connector()).rated_power_w,
         )
         if verdict.is_accepted and connector:
-            verdict = _begin(session, connector, verdict)
+            verdict = _begin(session, connector, verdict, is_history=_is_history(connector, moment))
         else:
             session.status, session.refusal = Status.REFUSED, str(verdict.reason)
             session.save()
@@ -121,7 +124,7 @@ def _first_verdict(session: ChargingSession) -> Verdict:
     return Verdict(session.id_tag, reason)
 
 
-def _begin(session: ChargingSession, connector: Connector, verdict: Verdict) -> Verdict:
+def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, is_history: bool) -> Verdict:
     """Reserves money and lets the session run, or refuses it after all. Returns the final verdict."""
     assert session.user is not None
     if authorization.is_free_for(session.charger, connector, session.user):
@@ -130,14 +133,12 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict) -> 
         assert connector.tariff is not None
         session.tariff = connector.tariff.snapshot()
     session.fee_basis_points = settings.PLATFORM_FEE_BASIS_POINTS
-    if _is_history(session, connector):
+    if is_history:
         session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
         session.save()
         settlement.settle_under_savepoint(session)
         return verdict
-    for unfinished in connector.sessions.running().select_for_update(no_key=True):
-        # It never reported its stop; the connector cannot charge two cars.
-        _close(unfinished, ClosedBy.NEXT_START)
+    _close_unfinished(connector)
     session.save()
     if not session.price.is_free:
         try:
@@ -155,11 +156,19 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict) -> 
     return verdict
 
 
-def _is_history(session: ChargingSession, connector: Connector) -> bool:
+def _is_history(connector: Connector, moment: Moment) -> bool:
     """A start from before the one that runs now, delivered late: it is over already, and its stop will bill it."""
-    return not session.is_clock_doubtful and (
-        connector.sessions.running().filter(started_at__gt=session.started_at, is_clock_doubtful=False).exists()
-    )
+    later = connector.sessions.running().filter(started_at__gt=moment.at, is_clock_doubtful=False)
+    return not moment.is_doubtful and later.exists()
+
+
+def _close_unfinished(connector: Connector, *, id_tag_text: str = "") -> None:
+    """Ends what never reported its stop: the connector cannot charge two cars. With a tag: only that tag's session."""
+    unfinished = connector.sessions.running().select_for_update(no_key=True)
+    if id_tag_text:
+        unfinished = unfinished.filter(id_tag_text__iexact=id_tag_text[:64])
+    for session in unfinished:
+        _close(session, ClosedBy.NEXT_START)
 
 
 # ------------------------------------------------------------------------------------------------ stop

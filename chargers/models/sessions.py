@@ -28,9 +28,6 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
 
-    def of_owner(self, user: User) -> SessionQuerySet:
-        return self.filter(owner=user)
-
     def visible_to(self, user: User) -> SessionQuerySet:
         """A session belongs to its driver and to the owner of its charger; an operator sees all."""
         return self if user.is_staff else self.filter(Q(user=user) | Q(owner=user))

@@ -404,6 +404,18 @@ def test_a_late_stop_that_cannot_be_right_is_held_and_the_first_bill_stays(onlin
     assert wallets.wallet_of(alice).balance == 99_500
 
 
+def test_who_starts_again_after_a_lost_stop_may_use_the_money_that_was_held_for_it(online, charlie, connector):
+    """All of the wallet was on hold for the session whose stop was lost."""
+    id_tags.issue(user=charlie, uid="C4A7")
+    wallets.hold(charlie, reference="other", minimum=1, wanted=20_000)
+    first = start(online, tag="C4A7").session
+    assert wallets.wallet_of(charlie).available == 0
+    again = start(online, tag="c4a7", meter=1500, minutes=30)
+    assert again.verdict.is_accepted
+    first.refresh_from_db()
+    assert (first.status, first.closed_by) == (Status.SETTLED, "next_start")
+
+
 def test_a_refused_start_ends_nobodys_session(online, running):
     assert refused(start(online, tag="DEADBEEF", minutes=10)) == "unknown_card"
     running.refresh_from_db()
