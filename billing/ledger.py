@@ -1,15 +1,22 @@
 """The ledger: `post` is the only function that moves money.
 
-Locks are taken in the order of primary keys, so two transfers cannot wait for each other.
+The accounts of people are locked in the order of primary keys, so two transfers cannot wait for each other. The
+accounts of the platform itself, which half of all transfers touch, are not locked before but changed last: whoever
+changes them waits for nothing any more but the commit.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Sum
+from django.db import connection, transaction
+from django.db.models import Count, F, Q, Sum
+from django.utils import timezone
 
 from accounts.models import User
 from billing.models import Account, Entry, Hold, Transfer
+
+Kind = Account.Kind
+OF_PEOPLE = (Kind.WALLET, Kind.RECEIVABLE)
 
 
 class Unbalanced(ValueError):
@@ -25,10 +32,30 @@ def account(kind: Account.Kind, user: User | None = None) -> Account:
     return Account.objects.get_or_create(kind=kind, user=user)[0]
 
 
-def lock(accounts: Iterable[Account]) -> dict[int, Account]:
-    """Locks and re-reads accounts, in primary-key order. Inside a transaction only."""
-    keys = {account.pk for account in accounts}
-    return {row.pk: row for row in Account.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")}
+@cache
+def side(kind: Account.Kind) -> Account:
+    """The platform's own account of this kind, made on first use. Only its key is good for anything: it may be old."""
+    return account(kind)
+
+
+def lock(people: Iterable[User]) -> dict[tuple[str, int | None], Account]:
+    """The wallets and receivables of these people by (kind, user key), locked and fresh; made on first use.
+
+    Inside a transaction only.
+    """
+    keys = {user.pk for user in people}
+    found = _locked(Q(user__in=keys))
+    missing = {(kind, key) for key in keys for kind in OF_PEOPLE} - found.keys()
+    if missing:
+        new = [Account(kind=kind, user_id=key) for kind, key in sorted(missing)]
+        Account.objects.bulk_create(new, ignore_conflicts=True)
+        found = _locked(Q(user__in=keys))
+    return found
+
+
+def _locked(which: Q) -> dict[tuple[str, int | None], Account]:
+    locked = Account.objects.select_for_update(no_key=True).filter(which).order_by("pk")
+    return {(account.kind, account.user_id): account for account in locked}
 
 
 def post(
@@ -38,44 +65,75 @@ def post(
     lines: Mapping[Account, int],
     description: str = "",
     by: User | None = None,
+    release: Hold | None = None,
+    is_locked: bool = False,
 ) -> Transfer | None:
     """Moves money: `lines` says by how many minor units each account changes; they sum to zero.
 
     Posting a reference a second time returns the first transfer and moves nothing. Lines of zero are dropped; when
-    nothing is left there is nothing to record, and None is returned.
+    nothing is left there is nothing to record, and None is returned. `release` is an active hold that ends with it.
+    `is_locked`: the caller holds the locks of `ledger.lock`, and has made the lines from what he saw then; a repeat may
+    have other lines.
     Raises Unbalanced, ReferenceReused; IntegrityError when a wallet would fall below what is on hold.
     """
-    amounts = {account.pk: amount for account, amount in lines.items() if amount}
+    amounts = {account: amount for account, amount in lines.items() if amount}
     if sum(amounts.values()):
         raise Unbalanced(f"{reference}: the lines sum to {sum(amounts.values())}")
-    if not amounts:
-        return None
-    with transaction.atomic():
-        lock(lines)
-        posted = Transfer.objects.filter(reference=reference).first() or _insert(
-            kind, reference=reference, amounts=amounts, description=description, by=by
+    with transaction.atomic(savepoint=False):
+        if not is_locked:
+            _locked(Q(pk__in=[account.pk for account in amounts], user__isnull=False))
+        posted = _insert(kind, reference, entries=len(amounts), description=description, by=by) if amounts else None
+        if posted:
+            Entry.objects.bulk_create(
+                Entry(transfer=posted, account=account, amount=amount) for account, amount in amounts.items()
+            )
+        _change(amounts if posted else {}, release)
+    return posted or (_first(kind, reference, None if is_locked else amounts) if amounts else None)
+
+
+def _insert(kind: Transfer.Kind, reference: str, *, entries: int, description: str, by: User | None) -> Transfer | None:
+    """None: there is a transfer with this reference. Asking first would be a race, a savepoint two more round trips."""
+    transfer = Transfer(
+        kind=kind, reference=reference, description=description, entry_count=entries, created_at=timezone.now(),
+        created_by=by,
+    )  # fmt: skip
+    created_at = connection.ops.adapt_datetimefield_value(transfer.created_at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO billing_transfer (kind, reference, description, entry_count, created_at, created_by_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (reference) DO NOTHING RETURNING id",
+            [kind.value, reference, description, entries, created_at, by.pk if by else None],
         )
-    if posted.kind != kind or dict(posted.entries.values_list("account_id", "amount")) != amounts:
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    transfer.pk = row[0]
+    return transfer
+
+
+def _change(amounts: Mapping[Account, int], release: Hold | None) -> None:
+    """Balances and holds in one go; those of the platform last."""
+    freed = {release.account_id: release.amount} if release else {}
+    balances = {(account.user_id is None, account.pk): amount for account, amount in amounts.items()}
+    keys = sorted({*balances, *((False, key) for key in freed)})
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE billing_account SET balance = balance + %s, held = held - %s WHERE id = %s",
+            [(balances.get((is_side, key), 0), freed.get(key, 0), key) for is_side, key in keys],
+        )
+    if release:
+        Hold.objects.filter(pk=release.pk).update(released_at=timezone.now())
+
+
+def _first(kind: Transfer.Kind, reference: str, amounts: Mapping[Account, int] | None) -> Transfer:
+    """The transfer that a reference was posted with before. `amounts` None: whatever its lines were."""
+    posted = Transfer.objects.get(reference=reference)
+    lines = dict(posted.entries.values_list("account_id", "amount"))
+    if posted.kind != kind or (
+        amounts is not None and lines != {account.pk: amount for account, amount in amounts.items()}
+    ):
         raise ReferenceReused(f"{reference} was posted before, with other lines")
     return posted
-
-
-def _insert(
-    kind: Transfer.Kind, *, reference: str, amounts: dict[int, int], description: str, by: User | None
-) -> Transfer:
-    try:
-        with transaction.atomic():
-            transfer = Transfer.objects.create(
-                kind=kind, reference=reference, description=description, entry_count=len(amounts), created_by=by
-            )
-    except IntegrityError:  # a twin over other accounts committed between our look and our insert
-        return Transfer.objects.get(reference=reference)
-    Entry.objects.bulk_create(
-        Entry(transfer=transfer, account_id=key, amount=amount) for key, amount in sorted(amounts.items())
-    )
-    for key, amount in sorted(amounts.items()):
-        Account.objects.filter(pk=key).update(balance=F("balance") + amount)
-    return transfer
 
 
 def reverse(transfer: Transfer, *, reason: str, by: User) -> Transfer | None:

@@ -50,21 +50,19 @@ def hold(user: User, *, reference: str, minimum: int, wanted: int) -> Hold:
 
     Refused when the wallet has less, or when something is owed from before.
     """
-    with transaction.atomic():
-        accounts = [ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)]
-        wallet, receivable = (ledger.lock(accounts)[account.pk] for account in accounts)
+    with transaction.atomic(savepoint=False):
+        accounts = ledger.lock([user])
+        wallet, receivable = accounts[Kind.WALLET, user.pk], accounts[Kind.RECEIVABLE, user.pk]
         existing = Hold.objects.filter(reference=reference).first()
         if existing:
             return existing
-        if receivable.balance:
-            raise Refused("payment_due", _("An earlier session is not paid yet. Top up your wallet first."), status=402)
         amount = min(wanted, wallet.available)
-        if amount < max(minimum, 1):
-            raise Refused(
-                "balance_too_low", _("There is too little money in your wallet. Top it up first."), status=402
-            )
-        Account.objects.filter(pk=wallet.pk).update(held=F("held") + amount)
-        return Hold.objects.create(account=wallet, reference=reference, amount=amount)
+        if not receivable.balance and amount >= max(minimum, 1):
+            Account.objects.filter(pk=wallet.pk).update(held=F("held") + amount)
+            return Hold.objects.create(account=wallet, reference=reference, amount=amount)
+    if receivable.balance:
+        raise Refused("payment_due", _("An earlier session is not paid yet. Top up your wallet first."), status=402)
+    raise Refused("balance_too_low", _("There is too little money in your wallet. Top it up first."), status=402)
 
 
 def extend_hold(reference: str, *, by: int) -> int:
@@ -99,10 +97,10 @@ def expire_holds(now: datetime) -> int:
 
 def _lock_hold(reference: str) -> Hold | None:
     """The active hold with its account, both read under the account's lock."""
-    held = Hold.objects.active().filter(reference=reference).select_related("account").first()
-    if held is None:
+    held = Hold.objects.active().filter(reference=reference).select_related("account__user").first()
+    if held is None or held.account.user is None:
         return None
-    wallet = ledger.lock([held.account])[held.account_id]
+    wallet = ledger.lock([held.account.user])[Kind.WALLET, held.account.user_id]
     held = Hold.objects.active().filter(pk=held.pk).first()
     if held is not None:
         held.account = wallet
@@ -159,23 +157,20 @@ def _move(
     description: str,
     hold: str = "",
 ) -> Transfer | None:
-    with transaction.atomic():
-        pairs = {user: (ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)) for user in changes}
-        sides = {ledger.account(side): amount for side, amount in counter.items()}
-        # All locks first, in their order; the hold's account is among them.
-        locked = ledger.lock([*(account for pair in pairs.values() for account in pair), *sides])
-        if hold:
-            release_hold(hold)
-            locked = ledger.lock(locked.values())
-        posted = Transfer.objects.filter(reference=reference).first()
-        if posted:
-            # The split between wallet and debt depends on the day; whether it was done does not.
-            return posted
-        lines = dict(sides)
+    with transaction.atomic(savepoint=False):
+        locked = ledger.lock(changes)
+        held = Hold.objects.active().filter(reference=hold).first() if hold else None
+        if held:
+            for account in locked.values():
+                account.held -= held.amount if account.pk == held.account_id else 0
+        lines = {ledger.side(kind_of_side): amount for kind_of_side, amount in counter.items()}
         for user, change in changes.items():
-            wallet, receivable = (locked[account.pk] for account in pairs[user])
+            wallet, receivable = locked[Kind.WALLET, user.pk], locked[Kind.RECEIVABLE, user.pk]
             lines |= _gain(wallet, receivable, change) if change >= 0 else _pay(wallet, receivable, -change)
-        return ledger.post(kind, reference=reference, lines=lines, description=description[:200])
+        # A repeat splits the amount between wallet and debt by today's balance, which is not what counts.
+        return ledger.post(
+            kind, reference=reference, lines=lines, description=description[:200], release=held, is_locked=True
+        )
 
 
 def _gain(wallet: Account, receivable: Account, amount: int) -> dict[Account, int]:

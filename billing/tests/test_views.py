@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from accounts.models import User
 from billing import units, wallets
 from billing.forms import MoneyField
-from billing.models import TopUp
+from billing.models import TopUp, Transfer
 
 
 def request_top_up(client: Client, amount: str, key: str = "k"):
@@ -120,7 +120,13 @@ def test_the_fake_page_exists_only_for_the_fake_provider(bob: User, client_of, s
 def test_a_long_statement_has_pages(alice: User, client_of):
     for index in range(31):
         wallets.settle(
-            reference=f"session:{index}", payer=alice, payee=alice, amount=100, fee=10, kind="session", description="x"
+            reference=f"session:{index}",
+            payer=alice,
+            payee=alice,
+            amount=100,
+            fee=10,
+            kind=Transfer.Kind.SESSION,
+            description="x",
         )
     assert "1 / 2" in client_of(alice).get("/wallet/").content.decode()
     assert client_of(alice).get("/wallet/?page=2").status_code == 200
