@@ -76,12 +76,13 @@ def delete(tag: IdTag) -> None:
     tag.save(update_fields=["is_enabled", "deleted_at"])
 
 
-def find(uid: str) -> IdTag | None:
-    """The living card with this number, else the one that was deleted last, else None. The user comes along."""
+def find(uid: str, *, lock: bool = False) -> IdTag | None:
+    """The living card with this number, else the one that was deleted last, else None. The user comes along.
+
+    `lock` lets the transactions that decide about this card wait for each other.
+    """
     with_uid = IdTag.objects.select_related("user", "parent").with_uid(uid)
-    return with_uid.live().first() or with_uid.order_by("-deleted_at").first()
-
-
-def lock(uid: str) -> None:
-    """Lets the transactions that decide about this card wait for each other."""
-    list(IdTag.objects.live().with_uid(uid).select_for_update(no_key=True).values_list("pk"))
+    living = with_uid.live()
+    if lock:
+        living = living.select_for_update(no_key=True, of=("self",))
+    return living.first() or with_uid.order_by("-deleted_at").first()

@@ -20,8 +20,10 @@ from billing import pricing, wallets
 from chargers import authorization, commands, live, recorder, settlement
 from chargers.authorization import Verdict
 from chargers.clock import Moment
+from chargers.facts import Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, MeterValue, UnmatchedStop
-from chargers.recorder import CONNECTOR_LIMIT, Facts, Sample
+from chargers.models.sessions import SessionQuerySet
+from chargers.recorder import CONNECTOR_LIMIT
 from sharecharge.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
 FREE_AGAIN = timedelta(minutes=15)
+STOP_FIELDS = (
+    "stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "status", "closed_by",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,18 @@ def start(
     A start that is sent again finds the session that it made, and gets the first answer (R4).
     """
     with transaction.atomic():
-        charger = (
-            Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
-        )
-        connector = _connector(charger, connector_id)
+        charger, connector = _lock_place(charger, connector_id)
         twin = _twin(charger, connector, id_tag_text, meter_start_wh, moment)
         if twin:
             return Started(twin, _first_verdict(twin))
         # One card is judged at one charger at a time, or it could start at two at once.
-        id_tags.lock(id_tag_text)
-        if connector and not _is_history(connector, moment):
+        tag = id_tags.find(id_tag_text, lock=True)
+        running = _running_on(connector)
+        is_history = any(_began_later(other, moment) for other in running)
+        if not is_history:
             # The card itself says that its last charge here is over; the money that was held for it is free again.
-            _close_unfinished(connector, id_tag_text=id_tag_text)
-        verdict = authorization.check_start(charger, id_tag_text, connector)
+            _close_unfinished([other for other in running if other.id_tag_text.upper() == id_tag_text[:64].upper()])
+        verdict = authorization.check_start(charger, tag, connector, with_wallet=False)
         session = ChargingSession(
             charger=charger,
             connector=connector,
@@ -83,20 +87,25 @@ def start(
             rated_power_w=(connector or Connector()).rated_power_w,
         )
         if verdict.is_accepted and connector:
-            verdict = _begin(session, connector, verdict, is_history=_is_history(connector, moment))
+            verdict = _begin(session, connector, verdict, running=running, is_history=is_history)
         else:
-            session.status, session.refusal = Status.REFUSED, str(verdict.reason)
-            session.save()
+            _refuse(session, verdict)
         live.publish_session(session)
         return Started(session, verdict)
 
 
-def _connector(charger: Charger, number: int) -> Connector | None:
-    """The connector, discovered if it is new; None for numbers that no connector can have."""
+def _lock_place(charger: Charger, number: int) -> tuple[Charger, Connector | None]:
+    """The locked charger and its connector, discovered if it is new; None for numbers that no connector can have."""
+    connectors = Connector.objects.select_related("charger__owner", "tariff").filter(charger_id=charger.pk)
+    connector = connectors.select_for_update(no_key=True, of=("charger",)).filter(connector_id=number).first()
+    if connector:
+        return connector.charger, connector
+    charger = Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
     if not 0 < number <= CONNECTOR_LIMIT:
-        return None
+        return charger, None
     connector, _created = Connector.objects.get_or_create(charger=charger, connector_id=number)
-    return connector
+    connector.charger = charger
+    return charger, connector
 
 
 def _twin(
@@ -124,23 +133,33 @@ def _first_verdict(session: ChargingSession) -> Verdict:
     return Verdict(session.id_tag, reason)
 
 
-def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, is_history: bool) -> Verdict:
+def _refuse(session: ChargingSession, verdict: Verdict) -> None:
+    session.status, session.refusal = Status.REFUSED, str(verdict.reason)
+    session.save()
+
+
+def _begin(
+    session: ChargingSession,
+    connector: Connector,
+    verdict: Verdict,
+    *,
+    running: list[ChargingSession],
+    is_history: bool,
+) -> Verdict:
     """Reserves money and lets the session run, or refuses it after all. Returns the final verdict."""
     assert session.user is not None
-    if authorization.is_free_for(session.charger, connector, session.user):
+    is_free = authorization.is_free_for(session.charger, connector, session.user)
+    if is_free:
         session.tariff = pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=0).as_dict()
     else:
         assert connector.tariff is not None
         session.tariff = connector.tariff.snapshot()
     session.fee_basis_points = settings.PLATFORM_FEE_BASIS_POINTS
     if is_history:
-        session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
-        session.save()
-        settlement.settle_under_savepoint(session)
-        return verdict
-    _close_unfinished(connector)
+        return _keep_history(session, verdict)
+    _close_unfinished(running)
     session.save()
-    if not session.price.is_free:
+    if not is_free:
         try:
             wallets.hold(
                 session.user,
@@ -148,7 +167,7 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, 
                 minimum=settings.MINIMUM_START_BALANCE,
                 wanted=settings.SESSION_HOLD,
             )
-        except Refused as refusal:  # another session took the money since the check
+        except Refused as refusal:
             session.status, session.refusal = Status.REFUSED, refusal.code
             session.save(update_fields=["status", "refusal"])
             return Verdict(verdict.tag, authorization.Reason(refusal.code))
@@ -156,19 +175,32 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, 
     return verdict
 
 
-def _is_history(connector: Connector, moment: Moment) -> bool:
+def _keep_history(session: ChargingSession, verdict: Verdict) -> Verdict:
     """A start from before the one that runs now, delivered late: it is over already, and its stop will bill it."""
-    later = connector.sessions.running().filter(started_at__gt=moment.at, is_clock_doubtful=False)
-    return not moment.is_doubtful and later.exists()
+    assert session.user is not None
+    if not session.price.is_free and (reason := authorization.check_wallet(session.user)):
+        verdict = Verdict(verdict.tag, reason)
+        _refuse(session, verdict)
+        return verdict
+    session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
+    session.save()
+    settlement.settle_under_savepoint(session)
+    return verdict
 
 
-def _close_unfinished(connector: Connector, *, id_tag_text: str = "") -> None:
-    """Ends what never reported its stop: the connector cannot charge two cars. With a tag: only that tag's session."""
-    unfinished = connector.sessions.running().select_for_update(no_key=True)
-    if id_tag_text:
-        unfinished = unfinished.filter(id_tag_text__iexact=id_tag_text[:64])
-    for session in unfinished:
-        _close(session, ClosedBy.NEXT_START)
+def _running_on(connector: Connector | None) -> list[ChargingSession]:
+    return list(connector.sessions.running().select_for_update(no_key=True)) if connector else []
+
+
+def _began_later(other: ChargingSession, moment: Moment) -> bool:
+    return not moment.is_doubtful and not other.is_clock_doubtful and other.started_at > moment.at
+
+
+def _close_unfinished(sessions: list[ChargingSession]) -> None:
+    """Ends what never reported its stop: the connector cannot charge two cars."""
+    for session in sessions:
+        if session.is_running:
+            _close(session, ClosedBy.NEXT_START)
 
 
 # ------------------------------------------------------------------------------------------------ stop
@@ -192,11 +224,12 @@ def stop(
     None: it names no session of this charger, and was kept as unmatched.
     """
     with transaction.atomic():
-        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
-        session = _session_to_stop(charger, transaction_id, id_tag_text, meter_stop_wh, moment)
+        session = _named(charger, transaction_id) or _matching(
+            charger, id_tag_text, meter_stop_wh, moment, transaction_id
+        )
         if session is None:
             UnmatchedStop.objects.get_or_create(
-                charger=charger,
+                charger_id=charger.pk,
                 transaction_id=transaction_text[:40],
                 id_tag_text=id_tag_text[:64],
                 meter_stop_wh=meter_stop_wh,
@@ -215,28 +248,38 @@ def stop(
         if session.is_running:
             session.status = Status.ENDED
             session.closed_by = ClosedBy.STOP
-        session.save()
-        if samples:
-            own = tuple(replace(sample, session_id=session.pk) for sample in samples)
-            recorder.write([Facts(charger.pk, received_at, samples=own)])
+        session.save(update_fields=STOP_FIELDS)
+        facts = Facts(charger.pk, received_at)
+        recorder.write_samples([(facts, replace(sample, session_id=session.pk)) for sample in samples])
         settlement.settle_under_savepoint(session)
         live.publish_session(session)
         return session
 
 
-def _session_to_stop(
-    charger: Charger, transaction_id: int | None, id_tag_text: str, meter_stop_wh: int | None, moment: Moment
+def _own(charger: Charger) -> SessionQuerySet:
+    """Sessions of this charger, locked when they are read, and the charger before them."""
+    own = ChargingSession.objects.with_all().filter(charger_id=charger.pk)
+    return own.select_for_update(no_key=True, of=("charger", "self"))
+
+
+def _named(charger: Charger, transaction_id: int | None) -> ChargingSession | None:
+    """The session with the id that we gave. R5: only within the asking charger."""
+    if transaction_id is None or transaction_id <= 0:
+        return None
+    return _own(charger).filter(pk=transaction_id).first()
+
+
+def _matching(
+    charger: Charger, id_tag_text: str, meter_stop_wh: int | None, moment: Moment, transaction_id: int | None
 ) -> ChargingSession | None:
-    """R5: only within the asking charger.
+    """The session that a stop without an id of ours must mean.
 
     A charger that was offline never learned our id and sends none (0, -1): that is the session that runs, if there is
     just one and the stop can be its. An id that we did not give is somebody else's: only the card can tell whose.
     """
-    own = charger.sessions.select_for_update(no_key=True)
-    if transaction_id is not None and transaction_id > 0:
-        named = own.filter(pk=transaction_id).first()
-        if named or not id_tag_text:
-            return named
+    if transaction_id is not None and transaction_id > 0 and not id_tag_text:
+        return None
+    own = _own(charger)
     if id_tag_text:
         own = own.filter(id_tag_text__iexact=id_tag_text[:64])
     stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at)

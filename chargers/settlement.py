@@ -27,6 +27,8 @@ Status = ChargingSession.Status
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
 REFUSED_GRACE = timedelta(minutes=1)
+BILL_FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections")
+SETTLED_FIELDS = (*BILL_FIELDS, "review_reasons", "reviewed_at")
 
 
 def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
@@ -71,18 +73,25 @@ def settle(session_id: int) -> bool:
     """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
-        if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
-            return False
-        assessment = assess(session)
-        if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
-            return False
-        doubts = _doubts(session, assessment)
-        if doubts and not session.price.is_free:
-            _put_aside(session, doubts)
-        else:
-            _bill(session, assessment.energy_wh)
-        live.publish_session(session)
-        return True
+        is_due = settle_locked(session)
+        if is_due:
+            live.publish_session(session)
+        return is_due
+
+
+def settle_locked(session: ChargingSession) -> bool:
+    """The same for a session that the caller has locked, with all that belongs to it."""
+    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
+        return False
+    assessment = assess(session)
+    if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+        return False
+    doubts = _doubts(session, assessment)
+    if doubts and not session.price.is_free:
+        _put_aside(session, doubts)
+    else:
+        _bill(session, assessment.energy_wh)
+    return True
 
 
 def _doubts(session: ChargingSession, assessment: plausibility.Assessment) -> list[str]:
@@ -105,16 +114,20 @@ def _put_aside(session: ChargingSession, doubts: list[str]) -> None:
 
 
 def settle_under_savepoint(session: ChargingSession) -> None:
-    """R6: whatever is wrong with billing, the fact before it is kept and acknowledged, and the sweep tries again."""
-    if session.status == Status.REFUSED:
-        return
+    """R6: whatever is wrong with billing, the fact before it is kept and acknowledged, and the sweep tries again.
+
+    The caller holds the lock of the session, and has stored the fact.
+    """
+    before = {name: getattr(session, name) for name in SETTLED_FIELDS}
     try:
-        settle(session.pk)
-        session.refresh_from_db()
+        with transaction.atomic():
+            settle_locked(session)
     except OperationalError:
         raise  # the database itself failed; the charger sends again
     except Exception:
         logger.exception("session %s could not be billed now", session.pk)
+        for name, value in before.items():
+            setattr(session, name, value)
 
 
 def _bill(session: ChargingSession, energy_wh: int) -> None:
@@ -140,7 +153,7 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
     session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
     session.status = Status.SETTLED
     session.settled_at = timezone.now()
-    session.save(update_fields=["energy_wh", "cost", "fee", "status", "settled_at", "corrections"])
+    session.save(update_fields=BILL_FIELDS)
     logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
 
 

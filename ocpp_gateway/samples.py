@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from chargers import clock
-from chargers.recorder import Sample
+from chargers.facts import Sample
 from ocpp_gateway.leniency import BIG, SMALL, integer, items, number, text
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
@@ -57,62 +58,76 @@ def read(
 def _sample(
     entry: dict[str, Any], connector_id: int, session_id: int | None, received_at: datetime, context: str
 ) -> Sample | None:
-    raw = [value for value in items(entry.get("sampledValue")) if isinstance(value, dict)]
-    if not raw:
+    values = [value for value in items(entry.get("sampledValue")) if isinstance(value, dict)]
+    if not values:
         return None  # Vestel sends empty lists
-    whole, phases = _measured(raw)
-    contexts = [text(value.get("context"), 20) for value in raw]
+    context = next((name for value in values if (name := text(value.get("context"), 20))), context)
+    whole, phases, rest = _measured(values, context)
     return Sample(
         connector_id=connector_id,
         session_id=session_id,
         measured_at=clock.read(entry.get("timestamp"), received_at=received_at).at,
-        context=next((name for name in contexts if name), context),
-        raw=raw,
+        context=context,
+        raw=rest,
         digest=_digest([connector_id, session_id, entry]),
         phases=phases or None,
-        **whole,
+        **(_totals(phases) | whole if phases else whole),
     )
 
 
-def _measured(raw: list[dict[str, Any]]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """The values of the whole connector, and those of each line."""
+def _measured(
+    values: list[dict[str, Any]], context: str
+) -> tuple[dict[str, int], dict[str, dict[str, int]], list[dict[str, Any]]]:
+    """The values of the whole connector, those of each line, and, as they were sent, those that none of them can tell:
+    other measurands and units, signed data, other contexts and places than the usual ones, a second value of a kind."""
     whole: dict[str, int] = {}
     phases: dict[str, dict[str, int]] = {}
-    for value in raw:
-        if text(value.get("format"), 20) == "SignedData":
-            continue  # kept as sent; it is no number
-        measurand = text(value.get("measurand"), 60) or DEFAULT_MEASURAND
-        amount = _amount(measurand, value)
-        if amount is None:
+    rest = []
+    for value in values:
+        field, amount = _amount(value)
+        place = _place(value, whole, phases) if field else None
+        if field is None or place is None or field in place:
+            rest.append(value)
             continue
-        phase = text(value.get("phase"), 10).upper()
-        if phase == "":
-            whole[FIELDS[measurand]] = amount
-        elif phase[:2] in LINES and phase[2:] in ("", "-N"):
-            phases.setdefault(phase[:2], {})[FIELDS[measurand]] = amount
-    return _totals(phases) | whole, phases
+        place[field] = amount
+        if value.get("context", context) != context or value.get("location", "Outlet") != "Outlet":
+            rest.append(value)
+    return whole, {line: found for line, found in phases.items() if found}, rest
 
 
-def _amount(measurand: str, value: dict[str, Any]) -> int | None:
-    factor = UNITS.get(measurand, {}).get(text(value.get("unit"), 20).lower())
+def _place(value: dict[str, Any], whole: dict[str, int], phases: dict[str, dict[str, int]]) -> dict[str, int] | None:
+    """Where a value belongs: the whole connector, one of its lines; None: between lines, or nowhere that we know."""
+    phase = value.get("phase")
+    if not phase:
+        return whole
+    line = text(phase, 10).upper()
+    return phases.setdefault(line[:2], {}) if line[:2] in LINES and line[2:] in ("", "-N") else None
+
+
+def _amount(value: dict[str, Any]) -> tuple[str | None, int]:
+    """The field of a sampled value and its amount in the field's unit; no field for what we have none for."""
+    known = _known(text(value.get("measurand"), 60), text(value.get("unit"), 20))
     amount = number(value.get("value"))
-    if factor is None or amount is None:
-        return None
+    if known is None or amount is None or value.get("format", "Raw") != "Raw":
+        return None, 0
+    field, factor = known
     scaled = integer(amount * factor)
-    low, high = LIMITS.get(FIELDS[measurand], (-SMALL, SMALL))
-    return scaled if scaled is not None and low <= scaled <= high else None
+    low, high = LIMITS.get(field, (-SMALL, SMALL))
+    return (field, scaled) if scaled is not None and low <= scaled <= high else (None, 0)
+
+
+@lru_cache(maxsize=1024)
+def _known(measurand: str, unit: str) -> tuple[str, Decimal] | None:
+    """The field and the factor to its unit, for a measurand in a unit as they were sent."""
+    measurand = measurand or DEFAULT_MEASURAND
+    factor = UNITS.get(measurand, {}).get(unit.lower())
+    return None if factor is None else (FIELDS[measurand], factor)
 
 
 def _totals(phases: dict[str, dict[str, int]]) -> dict[str, int]:
     """For chargers that send lines only."""
-    combine: dict[str, Callable[[list[int]], int]] = {
-        "energy_wh": sum,
-        "power_w": sum,
-        "current_ma": max,
-        "voltage_mv": max,
-    }
     totals = {}
-    for field, function in combine.items():
+    for field, function in COMBINED.items():
         values = [line[field] for line in phases.values() if field in line]
         if values:
             totals[field] = function(values)

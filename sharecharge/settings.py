@@ -228,14 +228,14 @@ REDIS_URL = read("REDIS_URL", url("redis", "rediss", "unix"), default="")
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "BACKEND": "chargers.layers.RedisLayer",
             # A socket timeout would end every idle consumer: they wait in BZPOPMIN.
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
         }
     }
     CACHES = {"default": {"BACKEND": "sharecharge.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
 else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "chargers.layers.MemoryLayer", "CONFIG": {"capacity": 1000}}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # ----------------------------------------------------------------------------------------------- money

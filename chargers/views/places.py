@@ -83,7 +83,7 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
 
 def start_offer(charger: Charger, connector: Connector, user: User) -> dict[str, Any]:
     """May this person start here now, and if not, why? `hold` is what will be reserved."""
-    verdict = authorization.check_start(charger, id_tags.virtual_tag(user).uid, connector)
+    verdict = authorization.check_start(charger, id_tags.virtual_tag(user), connector)
     is_free = authorization.is_free_for(charger, connector, user)
     obstacle = ""
     if verdict.reason is not None:

@@ -37,7 +37,7 @@ class TestProvision:
             charger = Charger.objects.get(identity=line.identity)
             connector = charger.connectors.get()
             assert registry.password_matches(charger, line.password.encode())
-            assert authorization.check_start(charger, line.id_tag, connector).is_accepted
+            assert authorization.check_start(charger, id_tags.find(line.id_tag), connector).is_accepted
             assert connector.max_power_w == 11_000
             assert connector.tariff is not None
             assert connector.tariff.price_per_kwh == 750

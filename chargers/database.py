@@ -1,0 +1,56 @@
+"""How the gateway's threads take their turns at the database."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+AWAY = (OperationalError, InterfaceError)
+# Lock timeout, deadlock and serialization failure: PostgreSQL asks to try again.
+RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
+ATTEMPTS = 4
+
+_turn = threading.Lock()
+
+
+class DatabaseAway(Exception):
+    """Nothing was stored. The socket is closed without an answer, so that the charger keeps its message (R2)."""
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """SQLite has one writer at a time and makes the others poll with growing pauses: our threads queue instead."""
+    if connection.vendor == "sqlite":
+        with _turn:
+            yield
+    else:
+        yield
+
+
+def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Runs a piece of work in this worker thread. Raises DatabaseAway; retries what the database asks to retry."""
+    close_old_connections()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with writing():
+                return function(*args, **kwargs)
+        except AWAY as error:
+            if attempt < ATTEMPTS and _is_worth_a_retry(error):
+                time.sleep(0.02 * 2**attempt)
+                continue
+            connection.close()
+            raise DatabaseAway(str(error)) from error
+    raise AssertionError("unreachable")
+
+
+def _is_worth_a_retry(error: Exception) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in RETRIED_STATES or "database is locked" in str(error)
