@@ -23,7 +23,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 SOURCES = ("environment", "system", "wheel")
@@ -31,24 +32,23 @@ OLDEST_POSTGRESQL = 14  # what Django 5.2 supports
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
-# Tests may lose their data when the machine fails, and so may be quick.
 POSTGRESQL_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "max_connections": "200",
     "max_wal_size": "1GB",
 }
+# Tests may lose their data when the machine fails, and so may be quick. The benchmark may not.
+CARELESS_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, or the reason why there is none (`url` is None)."""
+    """A running server, or the reason why there is none (`url` is None). `pid` is None when it was running before."""
 
     url: str | None
     about: str
+    pid: int | None = None
 
 
 class CannotStartError(Exception):
@@ -56,13 +56,16 @@ class CannotStartError(Exception):
 
 
 @contextlib.contextmanager
-def postgresql(*, sources: Sequence[str] = SOURCES) -> Iterator[Server]:
-    """A PostgreSQL server of 14 or newer; the URL names a superuser and the database `postgres`."""
+def postgresql(*, sources: Sequence[str] = SOURCES, is_durable: bool = False) -> Iterator[Server]:
+    """A PostgreSQL server of 14 or newer; the URL names a superuser and the database `postgres`.
+
+    `is_durable`: a commit that was acknowledged survives a power cut, as in production.
+    """
     with _first_that_starts(
         "TEST_DATABASE_URL",
         sources=sources,
         ways={"system": _system_postgresql, "wheel": _wheel_postgresql},
-        start=_start_postgresql,
+        start=partial(_start_postgresql, is_durable=is_durable),
     ) as server:
         yield server
 
@@ -101,7 +104,7 @@ def _first_that_starts(
             except (CannotStartError, OSError, subprocess.SubprocessError) as error:
                 reasons.append(f"{source}: {error}")
                 continue
-            yield Server(url=server.url, about=f"{server.about} ({source})")
+            yield replace(server, about=f"{server.about} ({source})")
             return
     yield Server(url=None, about=f"no {variable}; " + "; ".join(reasons))
 
@@ -159,7 +162,7 @@ def _package_folder(name: str, *, wheel: str) -> Path:
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------
 
 
-def _start_postgresql(programs: Path, stack: contextlib.ExitStack) -> Server:
+def _start_postgresql(programs: Path, stack: contextlib.ExitStack, *, is_durable: bool) -> Server:
     user = _less_than_root()
     folder = _temporary_folder(stack, user=user)
     if user and not _open_to_all(programs / "postgres"):
@@ -171,7 +174,8 @@ def _start_postgresql(programs: Path, stack: contextlib.ExitStack) -> Server:
     password = secrets.token_urlsafe(16)
     data = _initialise(programs, folder=folder, password=password, user=user)
     port = _free_port()
-    settings = [f"--{name}={value}" for name, value in POSTGRESQL_SETTINGS.items()]
+    chosen = POSTGRESQL_SETTINGS | ({} if is_durable else CARELESS_SETTINGS)
+    settings = [f"--{name}={value}" for name, value in chosen.items()]
     process = _spawn([programs / "postgres", "-D", data, "-p", str(port), *settings], folder=folder, user=user)
     stack.callback(_stop, process, signal.SIGINT)  # SIGINT: roll back and leave at once
 
@@ -181,7 +185,8 @@ def _start_postgresql(programs: Path, stack: contextlib.ExitStack) -> Server:
         return False
 
     _wait(ready, process=process, log=folder / "log")
-    return Server(url=f"postgres://sharecharge:{password}@127.0.0.1:{port}/postgres", about=f"PostgreSQL {about}")
+    url = f"postgres://sharecharge:{password}@127.0.0.1:{port}/postgres"
+    return Server(url, about=f"PostgreSQL {about}", pid=process.pid)
 
 
 def _initialise(programs: Path, *, folder: Path, password: str, user: pwd.struct_passwd | None) -> Path:
@@ -238,7 +243,7 @@ def _start_redis(program: Path, stack: contextlib.ExitStack) -> Server:
 
     _wait(ready, process=process, log=folder / "log")
     name = "Valkey" if "valkey" in program.name else "Redis"
-    return Server(url=f"redis://127.0.0.1:{port}/0", about=f"{name} {about}")
+    return Server(url=f"redis://127.0.0.1:{port}/0", about=f"{name} {about}", pid=process.pid)
 
 
 # --- processes ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,217 @@
+"""The servers that are measured: started on scratch databases, and gone afterwards.
+
+Each is a black box behind a websocket; the gateway is `manage.py serve`, with the settings that an operator has.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from ocpp_gateway.simulator import Credentials, read_credentials
+from sharecharge.testing import servers
+from sharecharge.testing.platform import ROOT, free_port
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+BALANCE = "60000"
+# What an acknowledged commit is worth on this server.
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+class CannotMeasure(Exception):
+    """Something is missing, in one sentence."""
+
+
+@dataclass
+class Subject:
+    """One server under test. `watched`: its processes by role. `database_url` is empty where none is looked into."""
+
+    name: str
+    title: str
+    urls: list[str]
+    chargers: list[Credentials]
+    watched: dict[str, list[int]] = field(default_factory=dict)
+    database_url: str = ""
+    redis_url: str = ""
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    port: int
+
+    @property
+    def charger_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ocpp"
+
+
+class Workshop:
+    """Makes databases and starts servers; as a context manager it takes all of them away again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stack = contextlib.ExitStack()
+        self.facts: dict[str, Any] = {}
+
+    def __enter__(self) -> "Workshop":
+        self.postgresql = self.stack.enter_context(servers.postgresql(is_durable=True))
+        self.redis = self.stack.enter_context(servers.redis())
+        for server in (self.postgresql, self.redis):
+            if server.url is None:
+                raise CannotMeasure(server.about)
+        self.facts = {"postgresql": self.postgresql.about, "redis": self.redis.about, **self._durability()}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stack.close()
+
+    def _durability(self) -> dict[str, str]:
+        assert self.postgresql.url is not None
+        with psycopg.connect(self.postgresql.url) as connection:
+            return {name: str(connection.execute(f"SHOW {name}").fetchone()[0]) for name in DURABILITY}  # type: ignore[index]
+
+    @property
+    def watched(self) -> dict[str, list[int]]:
+        """The database servers' processes, as far as we have started them."""
+        found = {"database": self.postgresql.pid, "redis": self.redis.pid}
+        return {role: [pid] for role, pid in found.items() if pid is not None}
+
+    # ------------------------------------------------------------------------------------------ databases
+
+    def postgresql_database(self, name: str) -> str:
+        """The URL of a migrated database."""
+        assert self.postgresql.url is not None
+        server = self.postgresql.url
+        name = f"bench_{os.getpid()}_{name}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        self.stack.callback(_drop, server, name)
+        return self._migrated(urlsplit(server)._replace(path=f"/{name}").geturl())
+
+    def sqlite_database(self, name: str) -> str:
+        return self._migrated(f"sqlite:///{self.folder / name}.sqlite3")
+
+    def _migrated(self, url: str) -> str:
+        self.manage("migrate", "--verbosity=0", database_url=url)
+        return url
+
+    def manage(self, *arguments: str, database_url: str) -> None:
+        """A command of manage.py, on this database. Raises CannotMeasure with its last words."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(database_url), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise CannotMeasure(f"{' '.join(arguments[:1])} failed: {done.stderr.strip()[-500:]}")
+
+    def provision(self, database_url: str, *, chargers: int, drivers: int) -> list[Credentials]:
+        """Chargers with a priced connector, and drivers with a card and money."""
+        file = self.folder / "provisioned.jsonl"
+        numbers = [f"--chargers={chargers}", f"--drivers={drivers}", f"--balance={BALANCE}"]
+        self.manage("provision", *numbers, f"--output={file}", database_url=database_url)
+        return read_credentials(file)
+
+    # ------------------------------------------------------------------------------------------ servers
+
+    def gateway(self, database_url: str, *, redis_url: str) -> Process:
+        port = free_port()
+        settings = environment(database_url, REDIS_URL=redis_url, PORT=str(port))
+        return self._start(["manage.py", "serve", "--port", str(port), "--no-migrate"], port=port, settings=settings)
+
+    def echo(self, *options: str, redis_url: str = "") -> Process:
+        port = free_port()
+        settings = environment(f"sqlite:///{self.folder / 'unused'}.sqlite3", REDIS_URL=redis_url)
+        return self._start(["-m", "bench.echo", str(port), *options], port=port, settings=settings)
+
+    def _start(self, command: Sequence[str], *, port: int, settings: dict[str, str]) -> Process:
+        """Returns when it answers. What it writes goes into a file, so that it never waits for a reader."""
+        log = self.folder / f"server-{port}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=settings, stdout=file, stderr=subprocess.STDOUT
+            )
+        self.stack.callback(_stop, process)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+                    return Process(process.pid, port)
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        raise CannotMeasure(f"{' '.join(command)} did not start: {log.read_text()[-500:]}")
+
+
+def environment(database_url: str, **settings: str) -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": database_url, **settings}
+
+
+def _drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+# ------------------------------------------------------------------------------------------------ who is measured
+
+
+def echo(workshop: Workshop, *, chargers: int) -> Subject:
+    """It knows nobody, so anybody may come."""
+    process = workshop.echo()
+    invented = [Credentials(f"BENCH-{number}", "", f"04BE{number:08X}") for number in range(chargers)]
+    return Subject("echo", "bare ASGI echo", [process.charger_url], invented, {"server": [process.pid]})
+
+
+def sqlite(workshop: Workshop, *, chargers: int) -> Subject:
+    url = workshop.sqlite_database("sqlite")
+    fleet = workshop.provision(url, chargers=chargers, drivers=chargers)
+    process = workshop.gateway(url, redis_url="")
+    return Subject("sqlite", "gateway on SQLite", [process.charger_url], fleet, {"server": [process.pid]}, url)
+
+
+def postgres(workshop: Workshop, *, chargers: int) -> Subject:
+    url = workshop.postgresql_database("postgres")
+    fleet = workshop.provision(url, chargers=chargers, drivers=chargers)
+    process = workshop.gateway(url, redis_url=workshop.redis.url or "")
+    watched = {"server": [process.pid], **workshop.watched}
+    return Subject("postgres", "gateway on PostgreSQL + Redis", [process.charger_url], fleet, watched, url)
+
+
+def two(workshop: Workshop, one: Subject) -> Subject:
+    """A second process on the database of the first; the chargers are divided among them."""
+    process = workshop.gateway(one.database_url, redis_url=workshop.redis.url or "")
+    watched = {**one.watched, "server": [*one.watched["server"], process.pid]}
+    urls = [*one.urls, process.charger_url]
+    return Subject("two", "two gateway processes on PostgreSQL + Redis", urls, one.chargers, watched, one.database_url)
+
+
+def build(names: Sequence[str], workshop: Workshop, *, chargers: int) -> list[Subject]:
+    """The subjects with these names, in this order; all of them run from now on."""
+    built: dict[str, Subject] = {}
+    if "echo" in names:
+        built["echo"] = echo(workshop, chargers=chargers)
+    if "postgres" in names or "two" in names:
+        built["postgres"] = postgres(workshop, chargers=chargers)
+    if "two" in names:
+        built["two"] = two(workshop, built["postgres"])
+    if "sqlite" in names:
+        built["sqlite"] = sqlite(workshop, chargers=chargers)
+    return [built[name] for name in names]
