@@ -1,7 +1,7 @@
 """The ledger: `post` is the only function that moves money.
 
 The accounts of people are locked in the order of primary keys, so two transfers cannot wait for each other. The
-accounts of the platform itself, which half of all transfers touch, are not locked before but changed last: whoever
+accounts of the platform itself, which nearly all transfers touch, are not locked before but changed last: whoever
 changes them waits for nothing any more but the commit.
 """
 
@@ -10,10 +10,11 @@ from functools import cache
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q, Sum
-from django.utils import timezone
 
 from accounts.models import User
-from billing.models import Account, Entry, Hold, Transfer
+from billing.models import Account, Hold, Transfer
+from sharecharge import prepared
+from sharecharge.prepared import Prepared
 
 Kind = Account.Kind
 OF_PEOPLE = (Kind.WALLET, Kind.RECEIVABLE)
@@ -43,18 +44,23 @@ def lock(people: Iterable[User]) -> dict[tuple[str, int | None], Account]:
 
     Inside a transaction only.
     """
-    keys = {user.pk for user in people}
-    found = _locked(Q(user__in=keys))
+    keys = sorted({user.pk for user in people})
+    found = _locked_of(keys)
     missing = {(kind, key) for key in keys for kind in OF_PEOPLE} - found.keys()
     if missing:
         new = [Account(kind=kind, user_id=key) for kind, key in sorted(missing)]
         Account.objects.bulk_create(new, ignore_conflicts=True)
-        found = _locked(Q(user__in=keys))
+        found = _locked_of(keys)
     return found
 
 
-def _locked(which: Q) -> dict[tuple[str, int | None], Account]:
-    locked = Account.objects.select_for_update(no_key=True).filter(which).order_by("pk")
+_to_lock = Account.objects.select_for_update(no_key=True).order_by("pk")
+_of_two = Prepared(lambda one, other: _to_lock.filter(Q(user=one) | Q(user=other)), one=1, other=1)
+
+
+def _locked_of(keys: list[int]) -> dict[tuple[str, int | None], Account]:
+    """One person or two, which is nearly always, or any number."""
+    locked = _of_two.all(one=keys[0], other=keys[-1]) if len(keys) <= 2 else _to_lock.filter(user__in=keys)
     return {(account.kind, account.user_id): account for account in locked}
 
 
@@ -65,13 +71,14 @@ def post(
     lines: Mapping[Account, int],
     description: str = "",
     by: User | None = None,
-    release: Hold | None = None,
+    freed: Mapping[int, int] | None = None,
     is_locked: bool = False,
 ) -> Transfer | None:
     """Moves money: `lines` says by how many minor units each account changes; they sum to zero.
 
     Posting a reference a second time returns the first transfer and moves nothing. Lines of zero are dropped; when
-    nothing is left there is nothing to record, and None is returned. `release` is an active hold that ends with it.
+    nothing is left there is nothing to record, and None is returned. `freed` says by account key how
+    much of a hold ends with it.
     `is_locked`: the caller holds the locks of `ledger.lock`, and has made the lines from what he saw then; a repeat may
     have other lines.
     Raises Unbalanced, ReferenceReused; IntegrityError when a wallet would fall below what is on hold.
@@ -81,48 +88,42 @@ def post(
         raise Unbalanced(f"{reference}: the lines sum to {sum(amounts.values())}")
     with transaction.atomic(savepoint=False):
         if not is_locked:
-            _locked(Q(pk__in=[account.pk for account in amounts], user__isnull=False))
+            list(_to_lock.filter(pk__in=[account.pk for account in amounts], user__isnull=False))
         posted = _insert(kind, reference, entries=len(amounts), description=description, by=by) if amounts else None
         if posted:
-            Entry.objects.bulk_create(
-                Entry(transfer=posted, account=account, amount=amount) for account, amount in amounts.items()
-            )
-        _change(amounts if posted else {}, release)
+            _insert_entries(posted, amounts)
+        _change(amounts if posted else {}, freed or {})
     return posted or (_first(kind, reference, None if is_locked else amounts) if amounts else None)
+
+
+def _insert_entries(transfer: Transfer, amounts: Mapping[Account, int]) -> None:
+    rows = ", ".join("(%s, %s, %s)" for _account in amounts)
+    values = [value for account, amount in amounts.items() for value in (transfer.pk, account.pk, amount)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO billing_entry (transfer_id, account_id, amount) VALUES {rows}", values)  # noqa: S608
 
 
 def _insert(kind: Transfer.Kind, reference: str, *, entries: int, description: str, by: User | None) -> Transfer | None:
     """None: there is a transfer with this reference. Asking first would be a race, a savepoint two more round trips."""
-    transfer = Transfer(
-        kind=kind, reference=reference, description=description, entry_count=entries, created_at=timezone.now(),
-        created_by=by,
-    )  # fmt: skip
-    created_at = connection.ops.adapt_datetimefield_value(transfer.created_at)
+    transfer = Transfer(kind=kind, reference=reference, description=description, entry_count=entries, created_by=by)
+    return transfer if prepared.insert(transfer, unless="reference") else None
+
+
+def _change(amounts: Mapping[Account, int], freed: Mapping[int, int]) -> None:
+    """Balances and holds in one statement. The rows of people are locked already."""
+    changes = {key: [0, amount] for key, amount in freed.items()}
+    for account, amount in amounts.items():
+        changes.setdefault(account.pk, [0, 0])[0] = amount
+    if not changes:
+        return
+    rows = " UNION ALL ".join("SELECT %s AS id, %s AS amount, %s AS freed" for _key in changes)
+    values = [value for key, change in sorted(changes.items()) for value in (key, *change)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO billing_transfer (kind, reference, description, entry_count, created_at, created_by_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (reference) DO NOTHING RETURNING id",
-            [kind.value, reference, description, entries, created_at, by.pk if by else None],
+            "UPDATE billing_account SET balance = balance + change.amount, held = held - change.freed"  # noqa: S608
+            f" FROM ({rows}) AS change WHERE billing_account.id = change.id",
+            values,
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    transfer.pk = row[0]
-    return transfer
-
-
-def _change(amounts: Mapping[Account, int], release: Hold | None) -> None:
-    """Balances and holds in one go; those of the platform last."""
-    freed = {release.account_id: release.amount} if release else {}
-    balances = {(account.user_id is None, account.pk): amount for account, amount in amounts.items()}
-    keys = sorted({*balances, *((False, key) for key in freed)})
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE billing_account SET balance = balance + %s, held = held - %s WHERE id = %s",
-            [(balances.get((is_side, key), 0), freed.get(key, 0), key) for is_side, key in keys],
-        )
-    if release:
-        Hold.objects.filter(pk=release.pk).update(released_at=timezone.now())
 
 
 def _first(kind: Transfer.Kind, reference: str, amounts: Mapping[Account, int] | None) -> Transfer:

@@ -18,7 +18,11 @@ AWAY = (OperationalError, InterfaceError)
 RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
 ATTEMPTS = 4
 
+# A connection that was used so lately is not asked whether it still lives: that costs as much as the work itself.
+TRUSTED_SECONDS = 10.0
+
 _turn = threading.Lock()
+_thread = threading.local()
 
 
 class DatabaseAway(Exception):
@@ -35,9 +39,17 @@ def writing() -> Iterator[None]:
         yield
 
 
+def refresh_connection() -> None:
+    """Replaces this thread's connection if it is old, or was not used for a while and is broken."""
+    now = time.monotonic()
+    if now - getattr(_thread, "used_at", 0.0) > TRUSTED_SECONDS or connection.errors_occurred:
+        close_old_connections()
+    _thread.used_at = now
+
+
 def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Runs a piece of work in this worker thread. Raises DatabaseAway; retries what the database asks to retry."""
-    close_old_connections()
+    refresh_connection()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with writing():

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 
 from chargers import live, presence, rows
-from chargers.database import writing
+from chargers.database import refresh_connection, writing
 from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, Message, MeterValue
 
@@ -223,7 +223,7 @@ class Recorder:
         facts = [item for item, _done in batch]
         due = _due(facts)
         try:
-            close_old_connections()
+            refresh_connection()
             with writing():
                 write(facts, seen=due)
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended

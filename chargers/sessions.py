@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import OperationalError, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
-from accounts.models import User
+from accounts.models import IdTag, User
 from billing import pricing, wallets
 from chargers import authorization, commands, live, recorder, settlement
 from chargers.authorization import Verdict
@@ -24,7 +24,9 @@ from chargers.facts import Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, MeterValue, UnmatchedStop
 from chargers.models.sessions import SessionQuerySet
 from chargers.recorder import CONNECTOR_LIMIT
+from sharecharge import prepared
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +34,7 @@ Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
 FREE_AGAIN = timedelta(minutes=15)
-STOP_FIELDS = (
-    "stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "status", "closed_by",
-)  # fmt: skip
+STOP_FIELDS = ("stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "closed_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,13 @@ def start(
             return Started(twin, _first_verdict(twin))
         # One card is judged at one charger at a time, or it could start at two at once.
         tag = id_tags.find(id_tag_text, lock=True)
-        running = _running_on(connector)
-        is_history = any(_began_later(other, moment) for other in running)
+        running = _running(connector, tag)
+        here = [other for other in running if connector and other.connector_id == connector.pk]
+        is_history = any(_began_later(other, moment) for other in here)
         if not is_history:
             # The card itself says that its last charge here is over; the money that was held for it is free again.
-            _close_unfinished([other for other in running if other.id_tag_text.upper() == id_tag_text[:64].upper()])
-        verdict = authorization.check_start(charger, tag, connector, with_wallet=False)
+            _close_unfinished([other for other in here if other.id_tag_text.upper() == id_tag_text[:64].upper()])
+        verdict = authorization.check_start(charger, tag, connector, running=running)
         session = ChargingSession(
             charger=charger,
             connector=connector,
@@ -87,17 +88,27 @@ def start(
             rated_power_w=(connector or Connector()).rated_power_w,
         )
         if verdict.is_accepted and connector:
-            verdict = _begin(session, connector, verdict, running=running, is_history=is_history)
+            verdict = _begin(session, connector, verdict, running=here, is_history=is_history)
         else:
             _refuse(session, verdict)
         live.publish_session(session)
         return Started(session, verdict)
 
 
+_places = Prepared(
+    lambda charger, number: (
+        Connector.objects.select_related("charger__owner", "tariff")
+        .filter(charger=charger, connector_id=number)
+        .select_for_update(no_key=True, of=("charger",))
+    ),
+    charger=1,
+    number=1,
+)
+
+
 def _lock_place(charger: Charger, number: int) -> tuple[Charger, Connector | None]:
     """The locked charger and its connector, discovered if it is new; None for numbers that no connector can have."""
-    connectors = Connector.objects.select_related("charger__owner", "tariff").filter(charger_id=charger.pk)
-    connector = connectors.select_for_update(no_key=True, of=("charger",)).filter(connector_id=number).first()
+    connector = _places.first(charger=charger.pk, number=number)
     if connector:
         return connector.charger, connector
     charger = Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
@@ -116,16 +127,31 @@ def _twin(
     With a doubtful clock only a running or a just refused one counts: a box whose clock always says 1970 and whose
     register begins at zero starts every session with the same message.
     """
-    same = charger.sessions.filter(
-        connector=connector,
-        id_tag_text__iexact=id_tag_text[:64],
-        start_text=moment.text,
-        meter_start_wh=meter_start_wh,
-    )
-    if moment.is_doubtful or not moment.text:
-        recently = timezone.now() - timedelta(minutes=10)
-        same = same.running() | same.filter(status=Status.REFUSED, start_received_at__gt=recently)
-    return same.select_related("id_tag", "id_tag__user", "id_tag__parent").order_by("-pk").first()
+    recently = timezone.now() - timedelta(minutes=10)
+    twins = [
+        session
+        for session in _begun_then.all(charger=charger.pk, text=moment.text)
+        if session.connector_id == (connector.pk if connector else None)
+        and session.meter_start_wh == meter_start_wh
+        and session.id_tag_text.upper() == id_tag_text[:64].upper()
+        and ((not moment.is_doubtful and moment.text) or session.is_running or _was_just_refused(session, recently))
+    ]
+    return twins[0] if twins else None
+
+
+_begun_then = Prepared(
+    lambda charger, text: (
+        ChargingSession.objects.select_related("id_tag__user", "id_tag__parent")
+        .filter(charger=charger, start_text=text)
+        .order_by("-pk")[:50]
+    ),
+    charger=1,
+    text="",
+)
+
+
+def _was_just_refused(session: ChargingSession, recently: datetime) -> bool:
+    return session.status == Status.REFUSED and session.start_received_at > recently
 
 
 def _first_verdict(session: ChargingSession) -> Verdict:
@@ -158,7 +184,7 @@ def _begin(
     if is_history:
         return _keep_history(session, verdict)
     _close_unfinished(running)
-    session.save()
+    prepared.insert(session)
     if not is_free:
         try:
             wallets.hold(
@@ -188,8 +214,18 @@ def _keep_history(session: ChargingSession, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _running_on(connector: Connector | None) -> list[ChargingSession]:
-    return list(connector.sessions.running().select_for_update(no_key=True)) if connector else []
+def _running(connector: Connector | None, tag: IdTag | None) -> list[ChargingSession]:
+    """What runs on the connector, and what runs with the card, here or elsewhere."""
+    return _running_of.all(connector=connector.pk if connector else 0, tag=tag.pk if tag else 0)
+
+
+_running_of = Prepared(
+    lambda connector, tag: (
+        ChargingSession.objects.running().filter(Q(connector=connector) | Q(id_tag=tag)).select_related("charger")
+    ),
+    connector=1,
+    tag=1,
+)
 
 
 def _began_later(other: ChargingSession, moment: Moment) -> bool:
@@ -198,8 +234,9 @@ def _began_later(other: ChargingSession, moment: Moment) -> bool:
 
 def _close_unfinished(sessions: list[ChargingSession]) -> None:
     """Ends what never reported its stop: the connector cannot charge two cars."""
-    for session in sessions:
-        if session.is_running:
+    for known in sessions:
+        session = ChargingSession.objects.select_for_update(no_key=True).running().filter(pk=known.pk).first()
+        if session:
             _close(session, ClosedBy.NEXT_START)
 
 
@@ -223,42 +260,79 @@ def stop(
     Repeating it changes nothing. After a provisional close it corrects the bill by a further transfer.
     None: it names no session of this charger, and was kept as unmatched.
     """
+    told = _Stop(
+        transaction_id,
+        transaction_text,
+        id_tag_text,
+        meter_stop_wh,
+        reason[:30] or "Local",
+        moment,
+        received_at,
+        samples,
+    )
+    try:
+        with transaction.atomic():
+            return _stop(charger, told, is_billed=True)
+    except OperationalError:
+        raise  # the database itself failed; the charger sends again
+    except Exception:  # R6: whatever is wrong with billing, the fact is kept and acknowledged, and the sweep bills
+        logger.exception("a stop could not be billed now", extra={"charger": charger.pk})
     with transaction.atomic():
-        session = _named(charger, transaction_id) or _matching(
-            charger, id_tag_text, meter_stop_wh, moment, transaction_id
-        )
-        if session is None:
-            UnmatchedStop.objects.get_or_create(
-                charger_id=charger.pk,
-                transaction_id=transaction_text[:40],
-                id_tag_text=id_tag_text[:64],
-                meter_stop_wh=meter_stop_wh,
-                stop_text=moment.text,
-                defaults={"received_at": received_at, "stop_reason": reason[:30]},
-            )
-            logger.warning("a stop of %s matches no session", transaction_text[:40], extra={"charger": charger.pk})
-            return None
-        if session.stop_received_at is not None:
-            return session
-        session.stop_received_at = received_at
-        session.ended_at = max(moment.at, session.started_at)
-        session.meter_stop_wh = meter_stop_wh
-        session.stop_reason = (reason or "Local")[:30]
-        session.is_clock_doubtful = session.is_clock_doubtful or moment.is_doubtful
-        if session.is_running:
-            session.status = Status.ENDED
-            session.closed_by = ClosedBy.STOP
-        session.save(update_fields=STOP_FIELDS)
-        facts = Facts(charger.pk, received_at)
-        recorder.write_samples([(facts, replace(sample, session_id=session.pk)) for sample in samples])
-        settlement.settle_under_savepoint(session)
-        live.publish_session(session)
+        return _stop(charger, told, is_billed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """What a StopTransaction says."""
+
+    transaction_id: int | None
+    transaction_text: str
+    id_tag_text: str
+    meter_stop_wh: int | None
+    reason: str
+    moment: Moment
+    received_at: datetime
+    samples: tuple[Sample, ...]
+
+
+def _stop(charger: Charger, told: _Stop, *, is_billed: bool) -> ChargingSession | None:
+    session = _named(charger, told.transaction_id) or _matching(charger, told)
+    if session is None:
+        _keep_unmatched(charger, told)
+        return None
+    if session.stop_received_at is not None:
         return session
+    session.stop_received_at = told.received_at
+    session.ended_at = max(told.moment.at, session.started_at)
+    session.meter_stop_wh = told.meter_stop_wh
+    session.stop_reason = told.reason
+    session.is_clock_doubtful = session.is_clock_doubtful or told.moment.is_doubtful
+    if session.is_running:
+        session.status, session.closed_by = Status.ENDED, ClosedBy.STOP
+    facts = Facts(charger.pk, told.received_at)
+    recorder.write_samples([(facts, replace(sample, session_id=session.pk)) for sample in told.samples])
+    if is_billed:
+        settlement.settle_locked(session)
+    prepared.update(session, *STOP_FIELDS, *settlement.FIELDS)
+    live.publish_session(session)
+    return session
 
 
-def _own(charger: Charger) -> SessionQuerySet:
+def _keep_unmatched(charger: Charger, told: _Stop) -> None:
+    UnmatchedStop.objects.get_or_create(
+        charger_id=charger.pk,
+        transaction_id=told.transaction_text[:40],
+        id_tag_text=told.id_tag_text[:64],
+        meter_stop_wh=told.meter_stop_wh,
+        stop_text=told.moment.text,
+        defaults={"received_at": told.received_at, "stop_reason": told.reason},
+    )
+    logger.warning("a stop of %s matches no session", told.transaction_text[:40], extra={"charger": charger.pk})
+
+
+def _own(charger_id: int) -> SessionQuerySet:
     """Sessions of this charger, locked when they are read, and the charger before them."""
-    own = ChargingSession.objects.with_all().filter(charger_id=charger.pk)
+    own = ChargingSession.objects.with_all().filter(charger=charger_id)
     return own.select_for_update(no_key=True, of=("charger", "self"))
 
 
@@ -266,28 +340,29 @@ def _named(charger: Charger, transaction_id: int | None) -> ChargingSession | No
     """The session with the id that we gave. R5: only within the asking charger."""
     if transaction_id is None or transaction_id <= 0:
         return None
-    return _own(charger).filter(pk=transaction_id).first()
+    return _with_id.first(charger=charger.pk, key=transaction_id)
 
 
-def _matching(
-    charger: Charger, id_tag_text: str, meter_stop_wh: int | None, moment: Moment, transaction_id: int | None
-) -> ChargingSession | None:
+_with_id = Prepared(lambda charger, key: _own(charger).filter(pk=key), charger=1, key=1)
+
+
+def _matching(charger: Charger, told: _Stop) -> ChargingSession | None:
     """The session that a stop without an id of ours must mean.
 
     A charger that was offline never learned our id and sends none (0, -1): that is the session that runs, if there is
     just one and the stop can be its. An id that we did not give is somebody else's: only the card can tell whose.
     """
-    if transaction_id is not None and transaction_id > 0 and not id_tag_text:
+    if told.transaction_id is not None and told.transaction_id > 0 and not told.id_tag_text:
         return None
-    own = _own(charger)
-    if id_tag_text:
-        own = own.filter(id_tag_text__iexact=id_tag_text[:64])
-    stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at)
-    if not moment.is_doubtful and (repeated := stopped.first()):
+    own = _own(charger.pk)
+    if told.id_tag_text:
+        own = own.filter(id_tag_text__iexact=told.id_tag_text[:64])
+    stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=told.meter_stop_wh, ended_at=told.moment.at)
+    if not told.moment.is_doubtful and (repeated := stopped.first()):
         return repeated
-    candidates = own.running().filter(started_at__lte=moment.at)
-    if meter_stop_wh is not None:
-        candidates = candidates.exclude(meter_start_wh__gt=meter_stop_wh)
+    candidates = own.running().filter(started_at__lte=told.moment.at)
+    if told.meter_stop_wh is not None:
+        candidates = candidates.exclude(meter_start_wh__gt=told.meter_stop_wh)
     found = list(candidates[:2])
     return found[0] if len(found) == 1 else None
 

@@ -17,8 +17,10 @@ from accounts.models import User
 from billing import pricing, wallets
 from billing.models import Hold, Transfer
 from chargers import commands, live, plausibility
-from chargers.models import ChargingSession
+from chargers.models import ChargingSession, MeterValue
+from sharecharge import prepared
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +29,8 @@ Status = ChargingSession.Status
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
 REFUSED_GRACE = timedelta(minutes=1)
-BILL_FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections")
-SETTLED_FIELDS = (*BILL_FIELDS, "review_reasons", "reviewed_at")
+# What settling changes in a session.
+FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections", "review_reasons", "reviewed_at")
 
 
 def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
@@ -45,15 +47,21 @@ def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
     return count
 
 
+_registers = Prepared(
+    lambda session: (
+        MeterValue.objects.filter(session=session).registers().values_list("energy_wh", "measured_at", "received_at")
+    ),
+    session=1,
+)
+
+
 def assess(session: ChargingSession) -> plausibility.Assessment:
     """The energy of the session by all readings that there are, and what is doubtful about them."""
     return plausibility.assess(
         start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
         readings=[
             plausibility.Reading(energy_wh, measured_at, received_at)
-            for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
-                "energy_wh", "measured_at", "received_at"
-            )
+            for energy_wh, measured_at, received_at in _registers.all(session=session.pk)
             if energy_wh is not None  # which `registers` has made sure of already
         ],
         stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
@@ -75,12 +83,13 @@ def settle(session_id: int) -> bool:
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
         is_due = settle_locked(session)
         if is_due:
+            prepared.update(session, *FIELDS)
             live.publish_session(session)
         return is_due
 
 
 def settle_locked(session: ChargingSession) -> bool:
-    """The same for a session that the caller has locked, with all that belongs to it."""
+    """The same for a session that the caller has locked, with all that belongs to it, and of which he saves FIELDS."""
     if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
         return False
     assessment = assess(session)
@@ -106,7 +115,6 @@ def _doubts(session: ChargingSession, assessment: plausibility.Assessment) -> li
 
 def _put_aside(session: ChargingSession, doubts: list[str]) -> None:
     session.review_reasons, session.reviewed_at = doubts, None
-    session.save(update_fields=["review_reasons", "reviewed_at"])
     # The driver's money is not kept for ever while people look at readings.
     until = timezone.now() + timedelta(days=HELD_MONEY_DAYS)
     Hold.objects.active().filter(reference=session.reference).update(expires_at=until)
@@ -118,10 +126,11 @@ def settle_under_savepoint(session: ChargingSession) -> None:
 
     The caller holds the lock of the session, and has stored the fact.
     """
-    before = {name: getattr(session, name) for name in SETTLED_FIELDS}
+    before = {name: getattr(session, name) for name in FIELDS}
     try:
         with transaction.atomic():
             settle_locked(session)
+            prepared.update(session, *FIELDS)
     except OperationalError:
         raise  # the database itself failed; the charger sends again
     except Exception:
@@ -153,7 +162,6 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
     session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
     session.status = Status.SETTLED
     session.settled_at = timezone.now()
-    session.save(update_fields=BILL_FIELDS)
     logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
 
 
@@ -185,8 +193,8 @@ def release(session: ChargingSession, *, by: User, energy_wh: int | None = None)
                 field="energy_wh",
             )
         session.reviewed_at, session.reviewed_by = timezone.now(), by
-        session.save(update_fields=["reviewed_at", "reviewed_by"])
         _bill(session, energy_wh)
+        prepared.update(session, "reviewed_by", *FIELDS)
         live.publish_session(session)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -11,7 +12,7 @@ import orjson
 
 from chargers import clock
 from chargers.facts import Sample
-from ocpp_gateway.leniency import BIG, SMALL, integer, items, number, text
+from ocpp_gateway.leniency import BIG, SMALL, items, number, text
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
 # Factors to Wh, W, mA, mV, % and 1/1000 °C. "" is the unit that the specification assumes.
@@ -84,44 +85,43 @@ def _measured(
     phases: dict[str, dict[str, int]] = {}
     rest = []
     for value in values:
-        field, amount = _amount(value)
-        place = _place(value, whole, phases) if field else None
-        if field is None or place is None or field in place:
+        get = value.get
+        meaning = _meaning(str(get("measurand", "")), str(get("unit", "")), str(get("phase") or ""))
+        amount = number(get("value")) if meaning and get("format", "Raw") == "Raw" else None
+        if meaning is None or amount is None:
             rest.append(value)
             continue
-        place[field] = amount
-        if value.get("context", context) != context or value.get("location", "Outlet") != "Outlet":
+        scaled = int((amount * meaning.factor).to_integral_value())
+        place = phases.setdefault(meaning.line, {}) if meaning.line else whole
+        if meaning.field in place or not meaning.low <= scaled <= meaning.high:
+            rest.append(value)
+            continue
+        place[meaning.field] = scaled
+        if get("context", context) != context or get("location", "Outlet") != "Outlet":
             rest.append(value)
     return whole, {line: found for line, found in phases.items() if found}, rest
 
 
-def _place(value: dict[str, Any], whole: dict[str, int], phases: dict[str, dict[str, int]]) -> dict[str, int] | None:
-    """Where a value belongs: the whole connector, one of its lines; None: between lines, or nowhere that we know."""
-    phase = value.get("phase")
-    if not phase:
-        return whole
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """Where a sampled value belongs: the field, the factor to its unit, its bounds; `line` is "" for the connector."""
+
+    field: str
+    factor: Decimal
+    line: str
+    low: int
+    high: int
+
+
+@lru_cache(maxsize=4096)
+def _meaning(measurand: str, unit: str, phase: str) -> _Meaning | None:
+    """What these words mean, as they were sent. None: between lines, or nothing that we have a field for."""
+    measurand = text(measurand, 60) or DEFAULT_MEASURAND
+    factor = UNITS.get(measurand, {}).get(text(unit, 20).lower())
     line = text(phase, 10).upper()
-    return phases.setdefault(line[:2], {}) if line[:2] in LINES and line[2:] in ("", "-N") else None
-
-
-def _amount(value: dict[str, Any]) -> tuple[str | None, int]:
-    """The field of a sampled value and its amount in the field's unit; no field for what we have none for."""
-    known = _known(text(value.get("measurand"), 60), text(value.get("unit"), 20))
-    amount = number(value.get("value"))
-    if known is None or amount is None or value.get("format", "Raw") != "Raw":
-        return None, 0
-    field, factor = known
-    scaled = integer(amount * factor)
-    low, high = LIMITS.get(field, (-SMALL, SMALL))
-    return (field, scaled) if scaled is not None and low <= scaled <= high else (None, 0)
-
-
-@lru_cache(maxsize=1024)
-def _known(measurand: str, unit: str) -> tuple[str, Decimal] | None:
-    """The field and the factor to its unit, for a measurand in a unit as they were sent."""
-    measurand = measurand or DEFAULT_MEASURAND
-    factor = UNITS.get(measurand, {}).get(unit.lower())
-    return None if factor is None else (FIELDS[measurand], factor)
+    if factor is None or (line and not (line[:2] in LINES and line[2:] in ("", "-N"))):
+        return None
+    return _Meaning(FIELDS[measurand], factor, line[:2], *LIMITS.get(FIELDS[measurand], (-SMALL, SMALL)))
 
 
 def _totals(phases: dict[str, dict[str, int]]) -> dict[str, int]:

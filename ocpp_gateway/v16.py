@@ -114,8 +114,7 @@ def status_notification(call: Incoming) -> Report:
 @V16.decides("Authorize")
 def authorize(call: Incoming) -> Payload:
     """§4.1: may this tag charge here? Never ConcurrentTx, which belongs to StartTransaction."""
-    charger = Charger.objects.select_related("owner").get(pk=call.charger_id)
-    return {"idTagInfo": id_tag_info(authorization.check(charger, text(call.payload.get("idTag"), 64)))}
+    return {"idTagInfo": id_tag_info(authorization.check_at(call.charger_id, text(call.payload.get("idTag"), 64)))}
 
 
 @V16.decides("StartTransaction", is_lenient=True)

@@ -109,6 +109,7 @@ class ChargingSession(models.Model):
             models.Index(fields=["user", "-id"], name="session_by_driver"),
             models.Index(fields=["owner", "-id"], name="session_by_owner"),
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
+            models.Index(fields=["charger", "start_text"], name="session_twins"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
         )
         constraints = (

@@ -42,6 +42,11 @@ class TestProvision:
             assert connector.tariff is not None
             assert connector.tariff.price_per_kwh == 750
 
+    def test_chargers_are_dealt_out_among_owners(self, path):
+        provision(path, chargers=5, owners=2)
+        owners = Charger.objects.order_by("pk").values_list("owner__email", flat=True)
+        assert list(owners) == ["fleet@example.org", "fleet+2@example.org"] * 2 + ["fleet@example.org"]
+
     def test_the_money_came_through_paid_top_ups(self, path):
         lines = provision(path)
         for line in lines:
