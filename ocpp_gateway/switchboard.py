@@ -6,7 +6,6 @@ the watch looks in the database for commands and takeovers.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from typing import Any, Protocol
@@ -63,15 +62,17 @@ class Switchboard:
             self.tasks = []
             self.emptied.set()
 
-    async def retire(self, *, seconds: float) -> int:
-        """Lets every socket finish its message and close. Returns how many had not done so within `seconds`."""
+    async def retire(self, seconds: float) -> None:
+        """Lets every socket finish its message and close, within `seconds`: the process is about to end."""
         self.is_retiring = True
         await asyncio.gather(*(socket.retire() for socket in list(self.sockets.values())))
-        if self.sockets:
-            self.emptied = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.emptied.wait(), seconds)
-        return len(self.sockets)
+        if not self.sockets:
+            return
+        self.emptied = asyncio.Event()
+        try:
+            await asyncio.wait_for(self.emptied.wait(), seconds)
+        except TimeoutError:
+            logger.warning("%d charge points could not finish in time", len(self.sockets))
 
     async def _listen(self) -> None:
         """Hears that commands wait, or that a newer socket took over. A broken layer is tried again for ever."""

@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('chargers', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("chargers", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='chargingsession',
-            index=models.Index(fields=['charger', 'start_text'], name='session_twins'),
+            model_name="chargingsession",
+            index=models.Index(fields=["charger", "start_text"], name="session_twins"),
         ),
     ]

@@ -63,7 +63,9 @@ def test_rows_become_the_same_tuples(session):
             digest=energy,
         )  # fmt: skip
     query = settlement._registers
-    assert query.all(session=session.pk) == list(query.build(session=session.pk)) == [(1000, now, now), (1200, now, now)]
+    assert (
+        query.all(session=session.pk) == list(query.build(session=session.pk)) == [(1000, now, now), (1200, now, now)]
+    )
 
 
 def test_a_row_that_is_not_there_is_none(session):

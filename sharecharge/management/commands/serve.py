@@ -42,6 +42,7 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
         # Twisted chooses its reactor when daphne is imported: not before it is needed.
+        from ocpp_gateway.switchboard import switchboard
         from sharecharge import asgi, server
 
         host, port = options["host"], options["port"]
@@ -61,6 +62,7 @@ class Command(BaseCommand):
             ping_timeout=0,
             server_name="ShareCharge",
             announcement=self.announcement(host, port),
+            retire=switchboard.retire,
             proxy_forwarded_address_header="X-Forwarded-For" if settings.TRUST_PROXY else None,
             proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUST_PROXY else None,
         )
