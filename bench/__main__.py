@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import sleep
+from types import FrameType
+from typing import NoReturn
 
 from bench import machine, profiling, report, subjects
 from bench.figures import Window
@@ -25,6 +28,7 @@ Subjects of the closed loops: echo, postgres, sqlite, two (processes on PostgreS
 MIXES = ("stress", "day")
 PARTS = (*MIXES, "ladder", "idle", "storm", "web")
 SUBJECTS = ("echo", "postgres", "sqlite", "two")
+PROFILED = ("postgres", "sqlite")
 FOLDER = ROOT / "var" / "bench"
 DOCUMENT = ROOT / "docs" / "performance.md"
 # The chargers have connected and begun to charge by then.
@@ -79,7 +83,7 @@ def measure(bench: Bench, options: argparse.Namespace, found: Report) -> None:
     for part, work in {"ladder": ladder, "idle": idle, "storm": storm, "web": web}.items():
         if part in options.only:
             work(bench, found)
-    found.testimonies = list(bench.testimonies())
+    found.evidence = list(bench.evidence())
 
 
 def closed_loops(bench: Bench, mixes: Sequence[str], names: Sequence[str], found: Report) -> None:
@@ -128,9 +132,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def profile(bench: Bench, mix: str, subject: Subject, *, folder: Path) -> None:
+def profile(bench: Bench, mix: str, subject: Subject, *, path: Path) -> None:
     """One window more, which is slower for being watched and counts for nothing else."""
-    file = folder.with_name(f"{folder.name}-{mix}-{subject.name}.folded")
+    file = path.with_name(f"{path.name}-{mix}-{subject.name}.folded")
     with ThreadPoolExecutor(1) as pool:
         load = pool.submit(
             bench.window, "closed", subject, chargers=CHARGERS, mix=mix, warm_seconds=PROFILE_DELAY_SECONDS
@@ -143,6 +147,12 @@ def profile(bench: Bench, mix: str, subject: Subject, *, folder: Path) -> None:
     say(f"\n{mix}, {subject.title} ({file.relative_to(ROOT)} is for speedscope or a flame graph)\n{text}")
 
 
+def others(options: argparse.Namespace) -> list[Subject]:
+    if not options.against:
+        return []
+    return [subjects.other(options.against, chargers=options.against_chargers, pids=options.against_pid or [])]
+
+
 def run(options: argparse.Namespace) -> int:
     # Thousands of sockets, in the generator as in the servers.
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -150,17 +160,13 @@ def run(options: argparse.Namespace) -> int:
     scale = scale_of(options)
     with tempfile.TemporaryDirectory(prefix="sharecharge-bench-") as name, Workshop(Path(name)) as workshop:
         found = Report({**machine.facts(Path(name)), **workshop.facts, **asdict(scale)})
-        against = []
-        if options.against:
-            chargers, pids = options.against_chargers, options.against_pid or []
-            against.append(subjects.other(options.against, chargers=chargers, pids=pids))
-        bench = Bench(workshop, scale, against=against)
+        bench = Bench(workshop, scale, others=others(options))
         measure(bench, options, found)
         path = FOLDER / f"{found.facts['date'].replace(':', '')[:17]}"
         if options.profile:
             for mix in [mix for mix in MIXES if mix in options.only]:
-                for subject in (bench.postgres, bench.sqlite):
-                    profile(bench, mix, subject, folder=path)
+                for subject in bench.named([name for name in options.subjects if name in PROFILED]):
+                    profile(bench, mix, subject, path=path)
     found.write(path.with_suffix(".json"))
     text = report.render(found)
     print(text)
@@ -171,8 +177,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """A SIGTERM stops the servers as a Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         sys.exit(run(parse(sys.argv[1:])))
     except CannotMeasure as error:
         sys.exit(f"./run bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

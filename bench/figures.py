@@ -129,7 +129,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Evidence:
     """How much was acknowledged to the chargers, what of it the database lacks, and what its ledger says."""
 
     sessions: int

@@ -92,7 +92,8 @@ class Station:
                 await self.socket.connect()
                 return await self.booted
         except TimeoutError:
-            self.socket.abort("it could not connect and boot in time")
+            self.socket.abort("")
+            self.lost("it could not connect and boot in time")
         except OSError as error:
             self.lost(f"nobody listens: {error.strerror}")
         return False

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from bench import subjects
-from bench.figures import Crowd, Page, Storm, Testimony, Window, keeps_up
+from bench.figures import Crowd, Evidence, Page, Storm, Window, keeps_up
 from bench.generate import Plan
 from bench.subjects import CannotMeasure, Subject, Workshop
 from sharecharge.testing.platform import ROOT
@@ -49,8 +49,8 @@ QUICK = Scale(2, 3.0, (250, 1000, 2000), 1000, 300, 1000, 50_000, 10)
 class Bench:
     """Everything that one run needs. Subjects are started once and measured in turns."""
 
-    def __init__(self, workshop: Workshop, scale: Scale, *, against: Sequence[Subject] = ()) -> None:
-        self.workshop, self.scale, self.against = workshop, scale, list(against)
+    def __init__(self, workshop: Workshop, scale: Scale, *, others: Sequence[Subject] = ()) -> None:
+        self.workshop, self.scale, self.others = workshop, scale, others
         self.clock = datetime.now(UTC) - CLOCK_BEGINS
         # By database: what chargers were told that it has kept.
         self.journals: dict[str, list[Any]] = {}
@@ -84,7 +84,7 @@ class Bench:
         return subjects.postgres(self.workshop, "crowd", chargers=chargers, drivers=1)
 
     def named(self, names: Sequence[str]) -> list[Subject]:
-        return [*(getattr(self, name) for name in names), *self.against]
+        return [*(getattr(self, name) for name in names), *self.others]
 
     # ------------------------------------------------------------------------------------------ closed and open loop
 
@@ -121,11 +121,11 @@ class Bench:
         plan = Plan(mode, subject.urls, fleet, clock, watched=subject.watched, **details)
         return run_module("bench.generate", stdin=orjson.dumps(asdict(plan)))
 
-    def testimonies(self) -> Iterator[Testimony]:
+    def evidence(self) -> Iterator[Evidence]:
         """What is in each database of what was acknowledged."""
         for url, journals in self.journals.items():
             if url:
-                yield Testimony(**run_module("bench.witness", stdin=orjson.dumps(journals), database_url=url))
+                yield Evidence(**run_module("bench.witness", stdin=orjson.dumps(journals), database_url=url))
 
     # ------------------------------------------------------------------------------------------ crowds and pages
 

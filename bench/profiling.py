@@ -15,7 +15,8 @@ PROGRAM = Path(sys.executable).with_name("py-spy")
 def record(pid: int, *, seconds: float, file: Path) -> None:
     """Samples a process. Raises CannotMeasure where that is not allowed (it needs ptrace)."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--format", "raw", "--rate", str(SAMPLES_PER_SECOND), "--duration", str(round(seconds))]
+    # Only what holds the interpreter: threads that wait for the database would hide it.
+    options = ["--gil", "--format", "raw", "--rate", str(SAMPLES_PER_SECOND), "--duration", str(round(seconds))]
     done = subprocess.run(
         [PROGRAM, "record", "--pid", str(pid), "--output", file, *options], capture_output=True, text=True, check=False
     )
