@@ -1,166 +1,253 @@
 """The load generator's process: reads a plan from stdin, drives its chargers, and writes what it found to stdout.
 
-Both are JSON. A plan names its mode and what `Plan` describes; the process tells its own CPU time too, so that a reader
-can see whether the server or the generator was at its end.
+Both are JSON. It tells its own CPU time beside that of the servers, so that a reader can see who was at the end of his
+strength.
 """
 
 import asyncio
 import gc
 import os
 import sys
-import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 from bench import load, probe, workloads
-from bench.load import Station, Tally
+from bench.load import Station, Tally, now
 from bench.workloads import Box
 from ocpp_gateway.simulator import Credentials
 
 WARM_LIMIT_SECONDS = 90.0
 DRAIN_SECONDS = 90.0
+# After the last message of the open loop was due. Who needs longer than this does not keep up.
+GRACE_SECONDS = 5.0
 POLITE_CONNECTIONS = 20
-STEPS = 20  # of the first session, among which the chargers are spread
-TICK_SECONDS = 0.001
+QUIET_SHARE = 0.1
+QUIET_LIMIT_SECONDS = 60.0
 
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`watched`: names and process ids of what is measured beside the generator. `clock`: where the chargers' begin."""
+    """`mode` is a name in MODES. `watched`: the processes that are measured beside the generator, by role.
+
+    `clock`: where the chargers' own clocks begin. `rate`: messages per second of the open loop. `base`: how many of
+    the chargers are connected before the memory of the others is measured.
+    """
 
     mode: str
     urls: list[str]
     chargers: list[Credentials]
     clock: str
-    mix: str = "stress"
+    mix: str = "day"
     seconds: float = 5.0
     warm_seconds: float = 1.0
     rate: float = 0.0
+    base: int = 0
     watched: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, text: bytes) -> "Plan":
+    def from_json(cls, text: bytes) -> Self:
         told = orjson.loads(text)
         return cls(**{**told, "chargers": [Credentials(**line) for line in told["chargers"]]})
 
 
 class Window:
-    """Counts answers and CPU time while it is open."""
+    """CPU seconds of all roles between its two ends."""
 
-    def __init__(self, plan: Plan, tally: Tally) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.watched = {**plan.watched, "generator": [os.getpid()]}
-        self.tally = tally
 
-    def __enter__(self) -> "Window":
-        self.before = self._cpu()
-        self.began = time.perf_counter()
-        self.tally.is_on = True
+    def __enter__(self) -> Self:
+        self.before, self.began = self._cpu(), now()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.tally.is_on = False
-        self.seconds = time.perf_counter() - self.began
-        self.cpu_seconds = {name: used - self.before[name] for name, used in self._cpu().items()}
+        self.seconds = now() - self.began
+        self.cpu_seconds = {role: used - self.before[role] for role, used in self._cpu().items()}
 
     def _cpu(self) -> dict[str, float]:
-        return {name: probe.cpu_seconds(pids) for name, pids in self.watched.items()}
+        return {role: probe.cpu_seconds(pids) for role, pids in self.watched.items()}
 
 
 def make_stations(plan: Plan, tally: Tally) -> list[Station]:
-    """The chargers divided among the servers, each at its own place in its first session."""
-    stations = []
-    for number, credentials in enumerate(plan.chargers):
-        box = Box(id_tag=credentials.id_tag, clock=datetime.fromisoformat(plan.clock))
-        whole = workloads.VALUES[plan.mix]
-        first_values = round(whole * (number + 1) / len(plan.chargers))
-        stations.append(
-            Station(
-                credentials,
-                url=plan.urls[number % len(plan.urls)],
-                box=box,
-                tally=tally,
-                make_script=lambda box, values=first_values: workloads.sessions(box, plan.mix, first_values=values),  # type: ignore[misc]
-            )
-        )
-    return stations
+    """The chargers, divided among the servers."""
+    return [make_station(plan, number, tally) for number in range(len(plan.chargers))]
 
 
-async def closed(plan: Plan, tally: Tally) -> Found:
-    """As fast as the server answers, for `seconds` after all chargers have begun to charge."""
+def make_station(plan: Plan, number: int, tally: Tally) -> Station:
+    """Each begins at its own place in a session, so that the mix is right from the first second."""
+    credentials = plan.chargers[number]
+    first_values = round(workloads.VALUES[plan.mix] * (number + 1) / len(plan.chargers))
+    return Station(
+        credentials,
+        url=plan.urls[number % len(plan.urls)],
+        box=Box(id_tag=credentials.id_tag, clock=datetime.fromisoformat(plan.clock)),
+        tally=tally,
+        make_script=lambda box: workloads.sessions(box, plan.mix, first_values=first_values),
+    )
+
+
+# ------------------------------------------------------------------------------------------------ closed and open loop
+
+
+async def under_way(plan: Plan, tally: Tally) -> list[Station]:
+    """Lets the chargers in, and returns when all of them charge."""
     stations = await load.connect(make_stations(plan, tally), at_once=POLITE_CONNECTIONS)
     for station in stations:
         station.begin()
     await asyncio.sleep(plan.warm_seconds)
     await until(lambda: all(s.box.journal or s.finished.done() for s in stations), seconds=WARM_LIMIT_SECONDS)
-    with Window(plan, tally) as window:
+    return stations
+
+
+async def closed(plan: Plan) -> Found:
+    """As fast as the server answers."""
+    tally = Tally()
+    stations = await under_way(plan, tally)
+    with Window(plan) as window:
+        tally.begin = window.began
         await asyncio.sleep(plan.seconds)
+        tally.end = now()
     await drain(stations, tally)
-    return found(tally, window, stations)
+    return {**found(tally, window), "journal": list(map(journal, stations))}
+
+
+async def open_loop(plan: Plan) -> Found:
+    """So many messages per second, whether the server answers or not."""
+    tally = Tally(by_due=True)
+    stations = await under_way(plan, tally)
+    for station in stations:
+        station.due = deque()
+    due = round((plan.warm_seconds + plan.seconds) * plan.rate)
+    first_counted = round(plan.warm_seconds * plan.rate)
+    began = now()
+    tally.begin = began + first_counted / plan.rate
+    await tick(stations, began=began, rate=plan.rate, numbers=range(first_counted))
+    with Window(plan) as window:
+        await tick(stations, began=began, rate=plan.rate, numbers=range(first_counted, due))
+    await until(lambda: not any(s.due or s.asked for s in stations), seconds=GRACE_SECONDS)
+    unanswered = due - first_counted - len(tally.latencies)
+    tally.end = now()
+    await drain(stations, tally)
+    return {**found(tally, window), "unanswered": unanswered, "journal": list(map(journal, stations))}
+
+
+async def tick(stations: Sequence[Station], *, began: float, rate: float, numbers: range) -> None:
+    for number in numbers:
+        moment = began + number / rate
+        await asyncio.sleep(max(0.0, moment - now()))
+        stations[number % len(stations)].is_due(moment)
 
 
 async def drain(stations: list[Station], tally: Tally) -> None:
     """Ends all sessions and connections; who cannot is an error."""
     for station in stations:
         station.finish()
-    _done, late = await asyncio.wait([station.finished for station in stations], timeout=DRAIN_SECONDS)
-    if late:
-        tally.errors["a session could not be ended"] += len(late)
+    await until(lambda: all(station.finished.done() for station in stations), seconds=DRAIN_SECONDS)
+    if late := sum(not station.finished.done() for station in stations):
+        tally.errors["a session could not be ended"] += late
+    await leave(stations)
+
+
+async def leave(stations: list[Station]) -> None:
     for station in stations:
         station.socket.close()
     await asyncio.sleep(0.1)
 
 
 async def until(condition: Callable[[], bool], *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110 - it is true of many stations at once
-        await asyncio.sleep(0.05)
+    deadline = now() + seconds
+    while not condition() and now() < deadline:  # noqa: ASYNC110 - it is about many stations at once
+        await asyncio.sleep(0.02)
 
 
-async def watch(stations: list[Station]) -> None:
-    while True:
-        await asyncio.sleep(1)
-        for station in stations:
-            station.check()
-
-
-def found(tally: Tally, window: Window, stations: list[Station]) -> Found:
+def found(tally: Tally, window: Window) -> Found:
     return {
         "seconds": window.seconds,
         "messages": len(tally.latencies),
         "cpu_seconds": window.cpu_seconds,
         "latencies": tally.latencies,
         "lateness": tally.lateness,
-        "boots": tally.boots,
         "actions": tally.actions,
         "asked": tally.asked,
         "errors": tally.errors,
-        "journal": [journal(station) for station in stations],
     }
 
 
 def journal(station: Station) -> Found:
     """What this charger was told that the server has kept."""
+    transactions = [asdict(transaction) for transaction in station.box.journal]
+    return {"identity": station.identity, "status": station.box.status, "transactions": transactions}
+
+
+# ------------------------------------------------------------------------------------------------ crowds
+
+
+async def idle(plan: Plan) -> Found:
+    """What one more connected charger that says nothing costs in memory."""
+    tally = Tally()
+    stations = make_stations(plan, tally)
+    first = await load.connect(stations[: plan.base], at_once=POLITE_CONNECTIONS)
+    await quiet(plan)
+    before = probe.memory_bytes(plan.watched["server"])
+    more = await load.connect(stations[plan.base :], at_once=POLITE_CONNECTIONS)
+    await quiet(plan)
+    after = probe.memory_bytes(plan.watched["server"])
+    with Window(plan) as window:
+        await asyncio.sleep(plan.seconds)
+    still = sum(station.socket.transport is not None for station in (*first, *more))
+    await leave([*first, *more])
     return {
-        "identity": station.identity,
-        "status": station.box.status,
-        "transactions": [asdict(transaction) for transaction in station.box.journal],
+        "connected": still,
+        "bytes_per_charger": (after - before) / max(1, len(more)),
+        "cpu_seconds_per_second": window.cpu_seconds["server"] / window.seconds,
+        "errors": tally.errors,
     }
 
 
-MODES = {"closed": closed}
+async def storm(plan: Plan) -> Found:
+    """All come back at the same moment and boot, as after a power cut."""
+    earlier = Tally()
+    stations = await load.connect(make_stations(plan, earlier), at_once=POLITE_CONNECTIONS)
+    await quiet(plan)  # what follows a first boot is not part of a storm
+    await leave(stations)
+    await quiet(plan)
+    tally = Tally()
+    with Window(plan) as window:
+        entered = await load.connect(make_stations(plan, tally), at_once=len(plan.chargers))
+    await leave(entered)
+    return {
+        "failed": len(plan.chargers) - len(entered),
+        "seconds": window.seconds,
+        "boots": tally.boots,
+        "cpu_seconds": window.cpu_seconds,
+        "errors": tally.errors + earlier.errors,
+    }
+
+
+async def quiet(plan: Plan) -> None:
+    """Returns when the server has nothing to do any more: what follows a boot or an end is over."""
+    deadline = now() + QUIET_LIMIT_SECONDS
+    while now() < deadline:
+        with Window(plan) as window:
+            await asyncio.sleep(2)
+        if window.cpu_seconds["server"] < QUIET_SHARE * window.seconds:
+            return
+
+
+MODES = {"closed": closed, "open": open_loop, "idle": idle, "storm": storm}
 
 
 def main() -> None:
     plan = Plan.from_json(sys.stdin.buffer.read())
     gc.disable()  # a pause of ours would count as one of the server's
-    result = asyncio.run(MODES[plan.mode](plan, Tally()))
-    sys.stdout.buffer.write(orjson.dumps(result))
+    sys.stdout.buffer.write(orjson.dumps(asyncio.run(MODES[plan.mode](plan))))
 
 
 if __name__ == "__main__":

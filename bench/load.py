@@ -6,6 +6,7 @@ counts its time from then on, also while it has to wait for the one before it (s
 
 import asyncio
 import itertools
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from ocpp_gateway.simulator import Credentials
 CALL, CALLRESULT, CALLERROR = 2, 3, 4
 ANSWER_SECONDS = 30.0
 CONNECT_SECONDS = 60.0
+WATCH_SECONDS = 5.0
 SHOWN_CHARACTERS = 120
 
 now = time.perf_counter
@@ -29,9 +31,14 @@ now = time.perf_counter
 
 @dataclass
 class Tally:
-    """What came back, in seconds. Errors are counted always, answers while `is_on`."""
+    """What came back, in seconds. Errors are counted always, answers from `begin` to `end`.
 
-    is_on: bool = False
+    In the closed loop it counts when the answer came, in the open one (`by_due`) when the message was due.
+    """
+
+    by_due: bool = False
+    begin: float = math.inf
+    end: float = math.inf
     latencies: list[float] = field(default_factory=list)
     boots: list[float] = field(default_factory=list)
     # From the moment when a message of the open loop was due at an idle charger until it was sent: our own share.
@@ -41,9 +48,9 @@ class Tally:
     # What the server asked meanwhile.
     asked: Counter[str] = field(default_factory=Counter)
 
-    def answered(self, action: str, since: float) -> None:
-        if self.is_on:
-            self.latencies.append(now() - since)
+    def answered(self, action: str, *, since: float, at: float) -> None:
+        if self.begin <= (since if self.by_due else at) < self.end:
+            self.latencies.append(at - since)
             self.actions[action] += 1
 
 
@@ -70,6 +77,7 @@ class Station:
         # When messages are due, oldest first; None: whenever the last one was answered (the closed loop).
         self.due: deque[float] | None = None
         self.dialled = 0.0
+        self.timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         self.booted: asyncio.Future[bool] = loop.create_future()
         self.finished: asyncio.Future[None] = loop.create_future()
@@ -84,26 +92,31 @@ class Station:
                 await self.socket.connect()
                 return await self.booted
         except TimeoutError:
-            self.socket.abort("it could not connect and boot in time")
+            self.socket.abort("")
+            self.lost("it could not connect and boot in time")
         except OSError as error:
             self.lost(f"nobody listens: {error.strerror}")
         return False
 
     def opened(self) -> None:
         self._ask(workloads.boot, since=self.dialled)
+        self._watch()
+
+    def _watch(self) -> None:
+        """An answer that does not come ends the charger's part."""
+        if self.asked and now() - self.asked.sent > ANSWER_SECONDS:
+            self.socket.abort(f"{self.asked.message.action} was not answered")
+        self.timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._watch)
 
     def lost(self, reason: str) -> None:
+        if self.timer:
+            self.timer.cancel()
         if reason:
             self.tally.errors[f"connection: {reason}"] += 1
         if not self.booted.done():
             self.booted.set_result(False)
         if not self.finished.done():
             self.finished.set_result(None)
-
-    def check(self) -> None:
-        """To be called every second or so: an answer that does not come ends the charger's part."""
-        if self.asked and now() - self.asked.sent > ANSWER_SECONDS:
-            self.socket.abort(f"{self.asked.message.action} was not answered")
 
     # ------------------------------------------------------------------------------------------ the script
 
@@ -173,7 +186,7 @@ class Station:
             self._right(asked, frame[2])
 
     def _right(self, asked: Asked, payload: dict[str, Any]) -> None:
-        self.tally.answered(asked.message.action, asked.since)
+        self.tally.answered(asked.message.action, since=asked.since, at=now())
         self.asked = None
         if self.script is not None:
             self._prepare(payload)

@@ -174,25 +174,33 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def echo(workshop: Workshop, *, chargers: int) -> Subject:
-    """It knows nobody, so anybody may come."""
     process = workshop.echo()
-    invented = [Credentials(f"BENCH-{number}", "", f"04BE{number:08X}") for number in range(chargers)]
-    return Subject("echo", "bare ASGI echo", [process.charger_url], invented, {"server": [process.pid]})
+    return Subject("echo", "bare ASGI echo", [process.charger_url], invented(chargers), {"server": [process.pid]})
+
+
+def stock(workshop: Workshop, *, chargers: int) -> Subject:
+    process = workshop.echo("--stock", redis_url=workshop.redis.url or "")
+    return Subject("stock", "stock consumer", [process.charger_url], invented(chargers), {"server": [process.pid]})
+
+
+def invented(chargers: int) -> list[Credentials]:
+    """An echo knows nobody, so anybody may come."""
+    return [Credentials(f"BENCH-{number}", "", f"04BE{number:08X}") for number in range(chargers)]
 
 
 def sqlite(workshop: Workshop, *, chargers: int) -> Subject:
     url = workshop.sqlite_database("sqlite")
     fleet = workshop.provision(url, chargers=chargers, drivers=chargers)
     process = workshop.gateway(url, redis_url="")
-    return Subject("sqlite", "gateway on SQLite", [process.charger_url], fleet, {"server": [process.pid]}, url)
+    return Subject("sqlite", "gateway, SQLite", [process.charger_url], fleet, {"server": [process.pid]}, url)
 
 
-def postgres(workshop: Workshop, *, chargers: int) -> Subject:
-    url = workshop.postgresql_database("postgres")
-    fleet = workshop.provision(url, chargers=chargers, drivers=chargers)
+def postgres(workshop: Workshop, name: str, *, chargers: int, drivers: int) -> Subject:
+    url = workshop.postgresql_database(name)
+    fleet = workshop.provision(url, chargers=chargers, drivers=drivers)
     process = workshop.gateway(url, redis_url=workshop.redis.url or "")
     watched = {"server": [process.pid], **workshop.watched}
-    return Subject("postgres", "gateway on PostgreSQL + Redis", [process.charger_url], fleet, watched, url)
+    return Subject(name, "gateway, PostgreSQL", [process.charger_url], fleet, watched, url)
 
 
 def two(workshop: Workshop, one: Subject) -> Subject:
@@ -200,18 +208,13 @@ def two(workshop: Workshop, one: Subject) -> Subject:
     process = workshop.gateway(one.database_url, redis_url=workshop.redis.url or "")
     watched = {**one.watched, "server": [*one.watched["server"], process.pid]}
     urls = [*one.urls, process.charger_url]
-    return Subject("two", "two gateway processes on PostgreSQL + Redis", urls, one.chargers, watched, one.database_url)
+    return Subject("two", "two processes, PostgreSQL", urls, one.chargers, watched, one.database_url)
 
 
-def build(names: Sequence[str], workshop: Workshop, *, chargers: int) -> list[Subject]:
-    """The subjects with these names, in this order; all of them run from now on."""
-    built: dict[str, Subject] = {}
-    if "echo" in names:
-        built["echo"] = echo(workshop, chargers=chargers)
-    if "postgres" in names or "two" in names:
-        built["postgres"] = postgres(workshop, chargers=chargers)
-    if "two" in names:
-        built["two"] = two(workshop, built["postgres"])
-    if "sqlite" in names:
-        built["sqlite"] = sqlite(workshop, chargers=chargers)
-    return [built[name] for name in names]
+def other(url: str, *, chargers: Path, pids: Sequence[int]) -> Subject:
+    """A server that somebody else has started. Nobody looks into its database."""
+    try:
+        fleet = read_credentials(chargers)
+    except (OSError, ValueError) as error:
+        raise CannotMeasure(f"--against-chargers cannot be used: {error}") from None
+    return Subject(urlsplit(url).netloc, url, [url], fleet, {"server": list(pids)} if pids else {})
