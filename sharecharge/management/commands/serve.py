@@ -19,6 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: all)")
         parser.add_argument("--port", type=int, default=settings.PORT)
+        parser.add_argument("--only", choices=["web", "ocpp"], help="only people's doors, or only that of wallboxes")
         parser.add_argument("--no-migrate", action="store_true", help="the database is migrated already")
         parser.add_argument("--no-sweep", action="store_true", help="`manage.py sweep` runs as a process of its own")
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             threading.Thread(target=sweeper.run, args=[stopped], name="sweep", daemon=True).start()
         address = host.replace(":", r"\:")
         daphne = server.ChargePointServer(
-            asgi.application,
+            asgi.application_of(options["only"]),
             endpoints=[f"tcp:port={port}:interface={address}"],
             websocket_timeout=-1,
             websocket_handshake_timeout=20,
