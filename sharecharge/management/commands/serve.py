@@ -10,8 +10,6 @@ from django.db import OperationalError, connection
 
 from sharecharge.views import redis_is_ready
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 class Command(BaseCommand):
     help = "Serves pages, API, browsers' and charge points' websockets; migrates first and sweeps beside it."
@@ -25,12 +23,18 @@ class Command(BaseCommand):
 
     def announcement(self, host: str, port: int) -> str:
         lines = [f"ShareCharge listens on http://{host}:{port}, wallboxes connect to {settings.CHARGER_URL}/"]
-        if host not in LOOPBACK and settings.SITE_HOST in LOOPBACK:
+        if host not in settings.LOOPBACK and settings.SITE_HOST in settings.LOOPBACK:
             lines.append(
                 "Other machines are sent away until SITE_URL names this one, for example "
                 f"SITE_URL=http://{socket.gethostname()}:{port}"
             )
         return "\n".join(lines)
+
+    def prepare_static_files(self) -> None:
+        if settings.COLLECTED is None:
+            settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
+        elif not (settings.COLLECTED / "staticfiles.json").exists():
+            raise CommandError(f"STATIC_ROOT={str(settings.COLLECTED)!r} is empty. First: manage.py collectstatic")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -41,7 +45,7 @@ class Command(BaseCommand):
             self.stderr.write(f"Redis of REDIS_URL cannot be reached ({trouble}): pages will not be live until it can.")
         if not options["no_migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
-        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
+        self.prepare_static_files()
         # Twisted chooses its reactor when daphne is imported: not before it is needed.
         from sharecharge import asgi, server
 
