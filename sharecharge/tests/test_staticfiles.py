@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
@@ -37,9 +37,3 @@ def test_modules_import_each_other_by_hashed_names(collected):
     script = (collected / names["js/map.js"]).read_text()
     imported = re.findall(r'from "\./([^"]+)"', script)
     assert {f"js/{name}" for name in imported} == {names["js/live.js"], names["js/tiles.js"]}
-
-
-def test_a_server_without_its_files_does_not_start(settings, tmp_path, db):
-    settings.COLLECTED = tmp_path
-    with pytest.raises(CommandError, match="collectstatic"):
-        call_command("serve", no_migrate=True)

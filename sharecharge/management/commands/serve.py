@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
+from django.utils import autoreload
 
 from sharecharge.views import redis_is_ready
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: all)")
         parser.add_argument("--port", type=int, default=settings.PORT)
         parser.add_argument("--only", choices=["web", "ocpp"], help="only people's doors, or only that of wallboxes")
+        parser.add_argument("--reload", action="store_true", help="for development: start again when code has changed")
         parser.add_argument("--no-migrate", action="store_true", help="the database is migrated already")
         parser.add_argument("--no-sweep", action="store_true", help="`manage.py sweep` runs as a process of its own")
 
@@ -37,6 +39,12 @@ class Command(BaseCommand):
             raise CommandError(f"STATIC_ROOT={str(settings.COLLECTED)!r} is empty. First: manage.py collectstatic")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["reload"]:
+            autoreload.run_with_reloader(self.serve, **options)
+        else:
+            self.serve(**options)
+
+    def serve(self, **options: Any) -> None:
         try:
             connection.ensure_connection()
         except OperationalError as error:
@@ -59,6 +67,7 @@ class Command(BaseCommand):
         daphne = server.ChargePointServer(
             asgi.application_of(options["only"]),
             endpoints=[f"tcp:port={port}:interface={address}"],
+            signal_handlers=not options["reload"],  # those of the reloader rule then, in the main thread
             websocket_timeout=-1,
             websocket_handshake_timeout=20,
             ping_interval=30,
