@@ -140,7 +140,8 @@ if DEBUG and SITE_HOST not in LOOPBACK:
     raise ImproperlyConfigured(
         f"DEBUG=true cannot be used with SITE_URL={SITE_URL!r}: its error pages show settings and data to everybody."
     )
-ALLOWED_HOSTS = read("ALLOWED_HOSTS", items, default=["127.0.0.1", "localhost", "[::1]", SITE_HOST])
+# Loopback always belongs to it: health checks ask from inside.
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", SITE_HOST, *read("ALLOWED_HOSTS", items, default=[])]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # Where wallboxes connect, without the identity. They may use another host or port than people do.
 CHARGER_URL = read("CHARGER_URL", url("ws", "wss"), default="ws" + SITE_URL.removeprefix("http") + "/ocpp")
