@@ -68,24 +68,21 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def simulated(site: Site, folder: Path, *, chargers: int, sessions: int) -> Iterator["subprocess.Popen[str]"]:
-    """Wallboxes that verify the certificate and charge; their journal is their output."""
+def simulated(site: Site, folder: Path, *, chargers: int, sessions: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Wallboxes that verify the certificate and charge. They keep `journal` in the folder, and tell `said` the rest."""
     fleet = folder / "fleet.jsonl"
     call_command("provision", chargers=chargers, drivers=chargers, balance=100_000, price=1000, output=fleet)
     pace = ["--speed", "300", "--stay", "3000", "--gap", "60", "--seed", "3", "--sessions", str(sessions)]
     options = ["--url", site.proxy.charger_url, "--chargers", str(fleet), "--json", *pace]
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "simulate", *options],
-        cwd=ROOT,
-        env={**os.environ, "SSL_CERT_FILE": str(site.proxy.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    command = [sys.executable, "manage.py", "simulate", *options]
+    environment = {**os.environ, "SSL_CERT_FILE": str(site.proxy.root)}
+    with (folder / "journal").open("w") as journal, (folder / "said").open("w") as said:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=journal, stderr=said)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def wait_for(is_so: Callable[[], bool], what: str) -> None:
@@ -116,12 +113,13 @@ def test_wallboxes_charge_by_tls_through_a_deploy_a_new_configuration_and_a_dead
         assert admitted() == 2
         # A gateway dies: its wallbox comes back, through the proxy, to the other one.
         site.gateways[0].kill()
-        journal, said = wallboxes.communicate(timeout=120)
-    assert "6 sessions" in said, said
+        assert wallboxes.wait(timeout=120) == 0
+    assert "6 sessions" in (tmp_path / "said").read_text()
     assert admitted() == 3
     assert set(ConnectionAttempt.objects.values_list("outcome", flat=True)) == {"accepted"}
 
-    stops = [line for line in map(json.loads, journal.splitlines()) if line["action"] == "StopTransaction"]
+    journal = map(json.loads, (tmp_path / "journal").read_text().splitlines())
+    stops = [line for line in journal if line["action"] == "StopTransaction"]
     assert len(stops) == 6
     for stop in stops:
         session = ChargingSession.objects.get(pk=stop["payload"]["transactionId"], settled_at__isnull=False)
