@@ -8,7 +8,7 @@ changes them waits for nothing any more but the commit.
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
 from accounts.models import User
@@ -99,8 +99,7 @@ def post(
 def _insert_entries(transfer: Transfer, amounts: Mapping[Account, int]) -> None:
     rows = ", ".join("(%s, %s, %s)" for _account in amounts)
     values = [value for account, amount in amounts.items() for value in (transfer.pk, account.pk, amount)]
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO billing_entry (transfer_id, account_id, amount) VALUES {rows}", values)  # noqa: S608
+    prepared.execute(f"INSERT INTO billing_entry (transfer_id, account_id, amount) VALUES {rows}", values)  # noqa: S608
 
 
 def _insert(kind: Transfer.Kind, reference: str, *, entries: int, description: str, by: User | None) -> Transfer | None:
@@ -118,12 +117,11 @@ def _change(amounts: Mapping[Account, int], freed: Mapping[int, int]) -> None:
         return
     rows = " UNION ALL ".join("SELECT %s AS id, %s AS amount, %s AS freed" for _key in changes)
     values = [value for key, change in sorted(changes.items()) for value in (key, *change)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE billing_account SET balance = balance + change.amount, held = held - change.freed"  # noqa: S608
-            f" FROM ({rows}) AS change WHERE billing_account.id = change.id",
-            values,
-        )
+    prepared.execute(
+        "UPDATE billing_account SET balance = balance + change.amount, held = held - change.freed"  # noqa: S608
+        f" FROM ({rows}) AS change WHERE billing_account.id = change.id",
+        values,
+    )
 
 
 def _first(kind: Transfer.Kind, reference: str, amounts: Mapping[Account, int] | None) -> Transfer:

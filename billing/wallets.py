@@ -182,13 +182,12 @@ def _end_hold(reference: str) -> dict[int, int]:
     """Ends the active hold with this reference. Gives how much of which account it had reserved; its wallet is locked,
     and is told by `ledger.post`."""
     released_at = connection.ops.adapt_datetimefield_value(timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE billing_hold SET released_at = %s WHERE reference = %s AND released_at IS NULL"
-            " RETURNING account_id, amount",
-            [released_at, reference],
-        )
-        return dict(cursor.fetchall())
+    ended = prepared.execute(
+        "UPDATE billing_hold SET released_at = %s WHERE reference = %s AND released_at IS NULL"
+        " RETURNING account_id, amount",
+        [released_at, reference],
+    )
+    return dict(ended)
 
 
 def _gain(wallet: Account, receivable: Account, amount: int) -> dict[Account, int]:

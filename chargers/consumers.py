@@ -16,6 +16,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import translation
 
 from accounts.models import User
@@ -180,15 +181,17 @@ class MapConsumer(Watcher):
         if not events:
             await super().tell(events)
             return
-        for change in await self.ask(self.changes, {event["charger"] for event in events}):
+        was_public = {event["charger"] for event in events if event.get("was_public")}
+        for change in await self.ask(self.changes, {event["charger"] for event in events}, was_public):
             await self.send_json(change)
 
-    def changes(self, keys: set[int]) -> list[shapes.Shape]:
+    def changes(self, keys: set[int], was_public: set[int]) -> list[shapes.Shape]:
+        """A pin for what may be seen; the end of a pin for what could be seen before. Of others not even the code."""
         visible = shapes.with_connectors(Charger.objects.visible_to(self.user).filter(pk__in=keys))
         pins: list[shapes.Shape] = [{"type": "pin", "data": shapes.pin(charger)} for charger in visible]
-        seen = {pin["data"]["code"] for pin in pins}
-        codes = Charger.objects.filter(pk__in=keys).values_list("code", flat=True)
-        return pins + [{"type": "gone", "data": {"code": code}} for code in codes if code not in seen]
+        known = Q(access=Charger.Access.PUBLIC) | Q(pk__in=was_public)
+        hidden = Charger.objects.filter(known, pk__in=keys - {charger.pk for charger in visible})
+        return pins + [{"type": "gone", "data": {"code": code}} for code in hidden.values_list("code", flat=True)]
 
 
 class PlaceConsumer(Watcher):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, NotSupportedError, OperationalError, close_old_connections, connection
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +16,8 @@ T = TypeVar("T")
 AWAY = (OperationalError, InterfaceError)
 # Lock timeout, deadlock and serialization failure: PostgreSQL asks to try again.
 RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
+# "cached plan must not change result type": a migration has changed a column under a prepared statement.
+STALE_PLAN = "0A000"
 ATTEMPTS = 4
 
 # A connection that was used so lately is not asked whether it still lives: that costs as much as the work itself.
@@ -60,6 +62,10 @@ def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
                 continue
             connection.close()
             raise DatabaseAway(str(error)) from error
+        except NotSupportedError as error:
+            connection.close()
+            if attempt == ATTEMPTS or getattr(error.__cause__, "sqlstate", None) != STALE_PLAN:
+                raise
     raise AssertionError("unreachable")
 
 

@@ -64,20 +64,16 @@ def publish_takeover(mark: str) -> None:
 
 
 def publish_charger(charger: Charger) -> None:
-    """It connected, left, booted or changed its status."""
-    _publish_changed({charger.pk}, public={charger.pk} if charger.access == Charger.Access.PUBLIC else set())
+    """It connected, left, booted, changed its status, or who may see it."""
+    was_public = charger.access == Charger.Access.PUBLIC
+    event = {"type": "charger.changed", "charger": charger.pk}
+    _send_on_commit([(charger_group(charger.pk), event), (MAP_GROUP, event | {"was_public": was_public})])
 
 
 def publish_chargers(charger_ids: Collection[int]) -> None:
-    """The same for many at once."""
-    if charger_ids:
-        public = Charger.objects.filter(pk__in=charger_ids, access=Charger.Access.PUBLIC)
-        _publish_changed(set(charger_ids), public=set(public.values_list("pk", flat=True)))
-
-
-def _publish_changed(charger_ids: set[int], *, public: set[int]) -> None:
-    events = [(charger_group(key), {"type": "charger.changed", "charger": key}) for key in charger_ids]
-    _send_on_commit(events + [(MAP_GROUP, {"type": "charger.changed", "charger": key}) for key in public])
+    """The same for many at once, of which only the keys are known: maps look by themselves what they may show."""
+    groups = [(key, group) for key in charger_ids for group in (charger_group(key), MAP_GROUP)]
+    _send_on_commit([(group, {"type": "charger.changed", "charger": key}) for key, group in groups])
 
 
 def publish_attempt(charger_id: int) -> None:

@@ -27,6 +27,8 @@ QUEUE_LIMIT = 20_000
 CONNECTOR_LIMIT = 64
 # The row of a charger is not rewritten for every frame: that it was heard within these seconds is known well enough.
 SEEN_EVERY_SECONDS = 5.0
+# And not in every batch.
+SEE_EVERY_SECONDS = 1.0
 REMEMBERED_LIMIT = 200_000
 
 
@@ -49,20 +51,29 @@ def write(batch: Sequence[Facts], *, seen: Collection[int] | None = None) -> Non
 
 class _Remembered:
     """What a process has seen in the database and what never changes there, so that it is looked up once: the charger
-    of a session, and that a connector exists. And when it last wrote that a charger was heard."""
+    of a session, and that a connector exists. And whom it has heard, and when it last wrote that."""
 
     def __init__(self) -> None:
         self.sessions: dict[int, int] = {}
         self.connectors: set[tuple[int, int]] = set()
         self.seen_at: dict[int, float] = {}
+        self.heard: set[int] = set()
+        self.looked_at = 0.0
+
+    def have_seen(self, charger_ids: set[int]) -> None:
+        if charger_ids:
+            self.looked_at = time.monotonic()
+            self.seen_at.update(dict.fromkeys(charger_ids, self.looked_at))
+            self.heard = set()
 
     def tidy(self) -> None:
         if len(self.sessions) + len(self.connectors) + len(self.seen_at) > REMEMBERED_LIMIT:
             self.forget()
 
     def forget(self) -> None:
-        for known in (self.sessions, self.connectors, self.seen_at):
+        for known in (self.sessions, self.connectors, self.seen_at, self.heard):
             known.clear()
+        self.looked_at = 0.0
 
 
 remembered = _Remembered()
@@ -235,14 +246,19 @@ class Recorder:
             connection.close_if_unusable_or_obsolete()
             _tell(batch, error)
         else:
-            remembered.seen_at.update(dict.fromkeys(due, time.monotonic()))
+            remembered.have_seen(due)
             _tell(batch, None)
 
 
 def _due(facts: Sequence[Facts]) -> set[int]:
-    """Whose last-seen time was not written lately."""
-    before = time.monotonic() - SEEN_EVERY_SECONDS
-    return {item.charger_id for item in facts if remembered.seen_at.get(item.charger_id, before) <= before}
+    """Whose last-seen time is to be written now."""
+    now = time.monotonic()
+    before = now - SEEN_EVERY_SECONDS
+    heard = remembered.heard
+    heard.update(item.charger_id for item in facts if remembered.seen_at.get(item.charger_id, before) <= before)
+    if now - remembered.looked_at < SEE_EVERY_SECONDS:
+        return set()
+    return heard
 
 
 def _tell(batch: list[tuple[Facts, "asyncio.Future[None]"]], error: Exception | None) -> None:

@@ -13,6 +13,8 @@ import orjson
 from django.db import connection
 from django.db.models import Field, JSONField, Model
 
+from sharecharge import prepared
+
 Row = tuple[Any, ...]
 
 
@@ -63,19 +65,18 @@ def update(model: type[Model], names: tuple[str, ...], rows: Sequence[Row]) -> N
 
 
 def _execute(sql: str, model: type[Model], names: tuple[str, ...], rows: Sequence[Row]) -> None:
+    if connection.vendor == "postgresql":
+        prepared.execute(sql, [orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()])
+        return
+    converters = _converters(model, names)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            cursor.execute(sql, [document])
-        else:
-            converters = _converters(model, names)
-            cursor.executemany(sql, [_converted(row, converters) for row in rows])
+        cursor.executemany(sql, [_converted(row, converters) for row in rows])
 
 
 @cache
 def _recordset(model: type[Model], names: tuple[str, ...]) -> str:
     types = ", ".join(f"{name} {_field(model, name).db_type(connection)}" for name in names)
-    return f"json_to_recordset(%s) AS told ({types})"
+    return f"json_to_recordset(%s::json) AS told ({types})"
 
 
 def _field(model: type[Model], column: str) -> "Field[Any, Any]":

@@ -91,6 +91,7 @@ def start(
             verdict = _begin(session, connector, verdict, running=here, is_history=is_history)
         else:
             _refuse(session, verdict)
+        transaction.on_commit(lambda: recorder.remembered.sessions.update({session.pk: charger.pk}))
         live.publish_session(session)
         return Started(session, verdict)
 

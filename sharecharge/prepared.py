@@ -11,17 +11,36 @@ Everything that is given must reach the SQL as it is: no lookup that changes its
 `sharecharge/tests/test_prepared.py` holds it to what the ORM itself answers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
+import psycopg
 from django.db import connection, models
 from django.db.models import Model, QuerySet
 from django.db.models.query import ValuesListIterable, get_related_populators
 
 R = TypeVar("R")
 Value = int | str | datetime
+
+
+def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Runs a statement that is run often, and gives its rows, if it has any.
+
+    On PostgreSQL past Django's cursor, which writes the values into the SQL, so that the database has to parse and plan
+    every statement anew: here it is prepared once for each connection. Where somebody watches the queries (a test, the
+    debugger) it takes Django's way.
+    """
+    if connection.vendor != "postgresql" or connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as watched:
+            watched.execute(sql, parameters)
+            return watched.fetchall() if watched.description else []
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        cursor = psycopg.Cursor(connection.connection)
+        cursor.execute(sql, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
 
 
 class Prepared(Generic[R]):
@@ -87,9 +106,7 @@ class _Compiled:
     def run(self, values: dict[str, Value]) -> Iterator[Any]:
         given = {name: self._given(value) for name, value in values.items()}
         parameters = [value if name is None else given[name] for name, value in self.parameters]
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            rows: Any = cursor.fetchall()
+        rows: Any = execute(self.sql, parameters)
         if self.converters:
             rows = self.compiler.apply_converters(rows, self.converters)
         return map(tuple, rows) if self.are_tuples else map(self._object, rows)
@@ -114,15 +131,11 @@ def insert(row: Model, *, unless: str = "") -> bool:
     """Inserts a new row, as `save` does, and sets its key. False: there is a row with the same `unless`, a unique
     column."""
     fields = _fields(type(row))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _insert_sql(type(row), unless),
-            [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields],
-        )
-        found = cursor.fetchone()
-    if found is None:
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    found = execute(_insert_sql(type(row), unless), values)
+    if not found:
         return False
-    row.pk = found[0]
+    row.pk = found[0][0]
     row._state.adding, row._state.db = False, connection.alias
     return True
 
@@ -131,8 +144,7 @@ def update(row: Model, *names: str) -> None:
     """Writes these fields of a row that exists, as `save(update_fields=names)` does."""
     fields = [cast("models.Field[Any, Any]", row._meta.get_field(name)) for name in names]
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(_update_sql(type(row), names), [*values, row.pk])
+    execute(_update_sql(type(row), names), [*values, row.pk])
 
 
 @cache

@@ -178,6 +178,7 @@ def test_that_a_charger_was_heard_is_not_written_for_every_frame(charger):
     assert first is not None
     assert charger.last_seen_at == first
     recorder.remembered.seen_at[charger.pk] -= recorder.SEEN_EVERY_SECONDS
+    recorder.remembered.looked_at -= recorder.SEE_EVERY_SECONDS
     submit(Facts(charger.pk, timezone.now()))
     charger.refresh_from_db()
     assert charger.last_seen_at > first
