@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import Model, QuerySet
 from django.db.models.query import ValuesListIterable, get_related_populators
 
@@ -32,15 +32,17 @@ def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     every statement anew: here it is prepared once for each connection. Where somebody watches the queries (a test, the
     debugger) it takes Django's way.
     """
-    if connection.vendor != "postgresql" or connection.queries_logged or connection.execute_wrappers:
-        with connection.cursor() as watched:
+    database = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` would look it up at every access
+    if database.vendor != "postgresql" or database.queries_logged or database.execute_wrappers:
+        with database.cursor() as watched:
             watched.execute(sql, parameters)
             return watched.fetchall() if watched.description else []
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = psycopg.Cursor(connection.connection)
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = psycopg.Cursor(database.connection)
         cursor.execute(sql, parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        # `description` would build an object for each column.
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 class Prepared(Generic[R]):
@@ -99,7 +101,7 @@ class _Compiled:
         self.begin, self.end = columns[0], columns[-1] + 1
         self.names = [column.target.attname for column, *_sql in self.compiler.select[self.begin : self.end]]
         self.populators = get_related_populators(  # type: ignore[call-arg]  # the stubs are of a newer Django
-            about, self.compiler.select, connection.alias
+            about, self.compiler.select, DEFAULT_DB_ALIAS
         )
         self.annotations = list((self.compiler.annotation_col_map or {}).items())
 
@@ -112,7 +114,7 @@ class _Compiled:
         return map(tuple, rows) if self.are_tuples else map(self._object, rows)
 
     def _object(self, row: Any) -> Model:
-        found = self.model.from_db(connection.alias, self.names, row[self.begin : self.end])
+        found = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[self.begin : self.end])
         for populator in self.populators:
             populator.populate(row, found)
         for name, position in self.annotations:
@@ -136,7 +138,7 @@ def insert(row: Model, *, unless: str = "") -> bool:
     if not found:
         return False
     row.pk = found[0][0]
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
     return True
 
 

@@ -55,17 +55,23 @@ class ChargingSession(models.Model):
         NEXT_START = "next_start", _("the next start on the connector")
         OPERATOR = "operator", _("an operator")
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions")
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
-    id_tag = models.ForeignKey(IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
+    # Each of these keys is looked up through an index that begins with it (Meta); one more would only cost.
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions", db_index=False)
+    connector = models.ForeignKey(
+        Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True, db_index=False
+    )
+    id_tag = models.ForeignKey(
+        IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True, db_index=False
+    )
     id_tag_text = models.CharField(_("card as read"), max_length=64, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True,
-        verbose_name=_("driver"),
+        verbose_name=_("driver"), db_index=False,
     )  # fmt: skip
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner")
-    )
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner"),
+        db_index=False,
+    )  # fmt: skip
     station_transaction_id = models.CharField(max_length=36, blank=True, editable=False)
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RUNNING)
@@ -96,7 +102,7 @@ class ChargingSession(models.Model):
     review_reasons = models.JSONField(_("to be checked"), default=list, blank=True)
     reviewed_at = models.DateTimeField(_("checked"), null=True, blank=True)
     reviewed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
 
     objects = SessionQuerySet.as_manager()
@@ -111,6 +117,7 @@ class ChargingSession(models.Model):
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
             models.Index(fields=["charger", "start_text"], name="session_twins"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
+            models.Index(fields=["id_tag"], condition=Q(status="running"), name="session_running_by_tag"),
         )
         constraints = (
             models.UniqueConstraint(
@@ -168,11 +175,11 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
 class MeterValue(models.Model):
     """One sample: everything that a charger measured at one moment. Append-only."""
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+")
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+", db_index=False)
     connector_id = models.PositiveSmallIntegerField(_("connector"))
     session = models.ForeignKey(
-        ChargingSession, on_delete=models.PROTECT, null=True, blank=True, related_name="meter_values"
-    )
+        ChargingSession, on_delete=models.PROTECT, null=True, blank=True, related_name="meter_values", db_index=False
+    )  # found through the unique index that begins with it
     measured_at = models.DateTimeField(_("measured"))
     received_at = models.DateTimeField(_("received"))
     context = models.CharField(_("context"), max_length=20, blank=True)
