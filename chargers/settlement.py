@@ -235,8 +235,4 @@ def enforce_budget(session_id: int) -> bool:
 
 def _energy_so_far(session: ChargingSession) -> int:
     """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
-    top = session.meter_values.aggregate(top=Max("energy_wh"))["top"]
-    if top is None or session.meter_start_wh is None:
-        return 0
-    # A register that restarts per session (ABB) is below the one at the start.
-    return top - session.meter_start_wh if top >= session.meter_start_wh else top
+    return session.energy_up_to(session.meter_values.aggregate(top=Max("energy_wh"))["top"])

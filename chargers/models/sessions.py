@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -27,6 +29,9 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
+
+    def hosted_by(self, user: User) -> SessionQuerySet:
+        return self.filter(owner=user)
 
     def visible_to(self, user: User) -> SessionQuerySet:
         """A session belongs to its driver and to the owner of its charger; an operator sees all."""
@@ -150,6 +155,20 @@ class ChargingSession(models.Model):
         return bool(self.review_reasons) and self.reviewed_at is None
 
     @property
+    def state(self) -> str:
+        """What people are told: `charging`, `paused`, `ended`, `checking`, `settled` or `refused`."""
+        if self.is_running:
+            paused = self.connector is not None and self.connector.status in {"SuspendedEV", "SuspendedEVSE"}
+            return "paused" if paused else "charging"
+        return "checking" if self.is_held else str(self.status)
+
+    def energy_up_to(self, register_wh: int | None) -> int:
+        """In Wh, by the highest register alone. One that restarts per session (ABB) is below that of the start."""
+        if register_wh is None or self.meter_start_wh is None:
+            return 0
+        return register_wh - self.meter_start_wh if register_wh >= self.meter_start_wh else register_wh
+
+    @property
     def price(self) -> pricing.Tariff:
         return pricing.Tariff.from_dict(self.tariff)
 
@@ -162,6 +181,12 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
     def registers(self) -> MeterValueQuerySet:
         """The samples that carry an energy register, in the order in which they came."""
         return self.exclude(energy_wh=None).order_by("pk")
+
+    def highest_of(self, sessions: Iterable[ChargingSession]) -> dict[int, int]:
+        """Session → the highest register of its samples, in Wh, in one query. Sessions without one are left out."""
+        keys = [session.pk for session in sessions]
+        found = self.filter(session__in=keys, energy_wh__isnull=False).order_by().values_list("session")
+        return dict(found.annotate(models.Max("energy_wh"))) if keys else {}
 
 
 class MeterValue(models.Model):
