@@ -1,20 +1,24 @@
 """The map and a charger's page, for everybody; starting from the page, for who is logged in."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from accounts import id_tags
 from accounts.models import User
 from accounts.pages import post_or_back_to
 from billing import wallets
-from chargers import authorization, commands, shapes, visibility
+from chargers import authorization, commands, pins, shapes, visibility
 from chargers.models import Charger, Command, Connector
 from sharecharge.errors import Refused
 
@@ -34,22 +38,35 @@ def tiles() -> dict[str, str]:
 
 @require_safe
 def charger_map(request: HttpRequest) -> HttpResponse:
-    pins = shapes.pins(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
-    return render(request, "chargers/map.html", {"pins": pins, **tiles()})
+    chargers = pins.find(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
+    return render(request, "chargers/map.html", {"pins": pins.of(chargers), **tiles()})
 
 
+@gzip_page
 @require_safe
-def map_data(request: HttpRequest) -> JsonResponse:
-    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions."""
-    chargers = Charger.objects.visible_to(visitor(request))
+def map_data(request: HttpRequest) -> HttpResponse:
+    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions.
+
+    `more`: there are more than these. Asked again with its ETag it answers 304 as long as nothing has changed.
+    """
+    user = visitor(request)
+    chargers = Charger.objects.visible_to(user)
     if "box" in request.GET:
         try:
-            south, west, north, east = shapes.parse_box(request.GET["box"])
+            chargers = chargers.in_box(*pins.parse_box(request.GET["box"]))
         except ValueError:
             return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
-        chargers = chargers.in_box(south, west, north, east)
-    pins = shapes.pins(chargers, limit=shapes.BOX_LIMIT + 1)
-    return JsonResponse({"chargers": pins[: shapes.BOX_LIMIT], "more": len(pins) > shapes.BOX_LIMIT})
+    found = pins.find(chargers, limit=pins.BOX_LIMIT + 1)
+    etag = f'W/"{pins.version(found)}"'
+    response = get_conditional_response(request, etag=etag) or pins_response(found)
+    response["ETag"] = etag
+    patch_cache_control(response, no_cache=True, **({"private": True} if user else {}))
+    return response
+
+
+def pins_response(found: Sequence[Charger]) -> HttpResponse:
+    data = {"chargers": pins.of(found[: pins.BOX_LIMIT]), "more": len(found) > pins.BOX_LIMIT}
+    return HttpResponse(orjson.dumps(data), content_type="application/json")
 
 
 def open_charger(code: str, user: User | None) -> Charger:

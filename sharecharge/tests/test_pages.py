@@ -102,7 +102,7 @@ def test_a_refusal_is_a_page_with_its_sentence(db, alice: User, client_of, setti
 
 def test_a_crash_has_a_page_of_its_own(db):
     client = Client(raise_request_exception=False)
-    with mock.patch("chargers.shapes.pins", side_effect=RuntimeError("boom")):
+    with mock.patch("chargers.pins.of", side_effect=RuntimeError("boom")):
         response = client.get("/")
     assert response.status_code == 500
     assert "Něco se pokazilo" in response.content.decode()
