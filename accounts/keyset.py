@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 
+PARAMETERS = ("before", "after")
 # No key has more digits; a longer number would not fit into the database's integers.
 KEY_DIGITS = 18
 
@@ -30,7 +31,7 @@ def page(*lists: QuerySet[Row, Any], asked: Mapping[str, str], size: int) -> Pag
 
     Several lists become one: each is read through its own index, at most `size` + 1 rows of it.
     """
-    before, after = _key(asked, "before"), _key(asked, "after")
+    before, after = (_key(asked, name) for name in PARAMETERS)
     if after is not None:
         rows = _nearest(lists, size + 1, "pk", pk__gt=after)
         if len(rows) > size:

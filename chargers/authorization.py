@@ -1,7 +1,9 @@
 """May this tag charge here, now? The same answer for a card at the charger and for a start from the phone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -121,21 +123,24 @@ def _check_place(charger: Charger, user: User) -> Reason | None:
 def _check_connectors(charger: Charger, user: User, connector: Connector | None) -> Reason | None:
     """Is there a connector that this user may use and can pay for? The best answer of those in question counts."""
     candidates = [connector] if connector else list(charger.connectors.select_related("tariff"))
-    reasons = [_check_connector(charger, user, candidate) for candidate in candidates]
+    check_wallet = cache(_check_wallet)  # one look for all plugs
+    reasons = [_check_connector(charger, user, candidate, check_wallet) for candidate in candidates]
     if not reasons:
         # Nothing was discovered yet; the owner may try the charger out, StartTransaction will look again.
         return None if charger.owner_id == user.pk else Reason.NO_PRICE
     return None if None in reasons else reasons[0]
 
 
-def _check_connector(charger: Charger, user: User, connector: Connector) -> Reason | None:
+def _check_connector(
+    charger: Charger, user: User, connector: Connector, check_wallet: Callable[[User], Reason | None]
+) -> Reason | None:
     if charger.owner_id == user.pk:
         return None
     if not connector.is_enabled:
         return Reason.CONNECTOR_OFF
     if connector.tariff is None:
         return Reason.NO_PRICE
-    return None if is_free_for(charger, connector, user) else _check_wallet(user)
+    return None if is_free_for(charger, connector, user) else check_wallet(user)
 
 
 def _check_wallet(user: User) -> Reason | None:

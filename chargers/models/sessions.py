@@ -15,6 +15,8 @@ from accounts.models import IdTag, User
 from billing import pricing
 from chargers.models.fleet import Charger, Connector
 
+IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
+
 
 class SessionQuerySet(models.QuerySet["ChargingSession"]):
     def running(self) -> SessionQuerySet:
@@ -22,10 +24,10 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def unsettled(self) -> SessionQuerySet:
         """Ended, and nobody has to look at them first."""
-        return self.filter(status=ChargingSession.Status.ENDED).exclude(Q(pk__in=self.for_review().values("pk")))
+        return self.filter(~IS_HELD, status=ChargingSession.Status.ENDED)
 
     def for_review(self) -> SessionQuerySet:
-        return self.filter(reviewed_at=None).exclude(review_reasons=[])
+        return self.filter(IS_HELD)
 
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
@@ -60,17 +62,19 @@ class ChargingSession(models.Model):
         NEXT_START = "next_start", _("the next start on the connector")
         OPERATOR = "operator", _("an operator")
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions")
+    # These three and the number are an index each, below; one of their own would only have to be written, too.
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions", db_index=False)
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
     id_tag = models.ForeignKey(IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
     id_tag_text = models.CharField(_("card as read"), max_length=64, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True,
-        verbose_name=_("driver"),
+        verbose_name=_("driver"), db_index=False,
     )  # fmt: skip
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner")
-    )
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner"),
+        db_index=False,
+    )  # fmt: skip
     station_transaction_id = models.CharField(max_length=36, blank=True, editable=False)
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RUNNING)
@@ -115,6 +119,13 @@ class ChargingSession(models.Model):
             models.Index(fields=["owner", "-id"], name="session_by_owner"),
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
+            models.Index(fields=["-id"], condition=IS_HELD, name="session_held"),
+            # The few among all refused ones whose charger may go on charging, see settlement.stop_refused.
+            models.Index(
+                fields=["start_received_at"],
+                condition=Q(status="refused", stop_received_at=None),
+                name="session_refused_and_not_over",
+            ),
         )
         constraints = (
             models.UniqueConstraint(

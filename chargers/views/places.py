@@ -14,17 +14,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from accounts import id_tags
 from accounts.models import User
 from accounts.pages import post_or_back_to
 from billing import wallets
-from chargers import authorization, commands, pins, shapes, visibility
-from chargers.models import Charger, Command, Connector
+from chargers import commands, offers, pins, shapes, visibility
+from chargers.models import Charger, Command
 from sharecharge.errors import Refused
 
 LIST_LIMIT = 200
-# With these a plug can take a start: it is free, or a car is plugged in and waits.
-STARTABLE = Connector.FREE_STATUSES | {"Preparing", "Finishing"}
 
 
 def visitor(request: HttpRequest) -> User | None:
@@ -90,33 +87,13 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
         **tiles(),
     }
     if user is not None:
+        wallet = wallets.wallet_of(user)
         context |= {
-            "wallet": wallets.wallet_of(user),
+            "wallet": wallet,
             "address": charger.address if visibility.may_see_address(charger, user) else "",
-            "starts": [start_offer(charger, row, user) for row in charger.listed_connectors],  # type: ignore[attr-defined]
+            "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
     return render(request, "chargers/charger.html", context)
-
-
-def start_offer(charger: Charger, connector: Connector, user: User) -> dict[str, Any]:
-    """May this person start here now, and if not, why? `hold` is what will be reserved."""
-    verdict = authorization.check_start(charger, id_tags.virtual_tag(user).uid, connector)
-    is_free = authorization.is_free_for(charger, connector, user)
-    obstacle = ""
-    if verdict.reason is not None:
-        obstacle = str(authorization.SENTENCES[verdict.reason])
-    elif not charger.is_online:
-        obstacle = _("The charger is offline. It cannot be started from here now.")
-    elif connector.status not in STARTABLE:
-        obstacle = _("This plug is in use or out of order.")
-    wallet = wallets.wallet_of(user)
-    return {
-        "number": connector.connector_id,
-        "obstacle": obstacle,
-        "needs_money": verdict.reason in (authorization.Reason.BALANCE_TOO_LOW, authorization.Reason.PAYMENT_DUE),
-        "is_free": is_free,
-        "hold": 0 if is_free else min(settings.SESSION_HOLD, wallet.available),
-    }
 
 
 @login_required

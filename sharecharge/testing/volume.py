@@ -57,9 +57,14 @@ class Plan:
         )
 
 
-def plan(rows: QuerySet[Any, Any], *, execute: bool = False) -> Plan:
-    """PostgreSQL only."""
-    [top] = json.loads(rows.explain(format="json", **({"analyze": True} if execute else {})))
+def plan(rows: QuerySet[Any, Any] | str, *, execute: bool = False) -> Plan:
+    """How PostgreSQL reads these rows, or what a statement asks for."""
+    if isinstance(rows, str):
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (FORMAT json) {rows}")
+            [top] = cursor.fetchone()[0]
+    else:
+        [top] = json.loads(rows.explain(format="json", **({"analyze": True} if execute else {})))
     return Plan(_steps(top["Plan"]))
 
 
