@@ -46,7 +46,7 @@ def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
 def assess(session: ChargingSession) -> plausibility.Assessment:
     """The energy of the session by all readings that there are, and what is doubtful about them."""
     return plausibility.assess(
-        start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
+        start=start_reading(session),
         readings=[
             plausibility.Reading(energy_wh, measured_at, received_at)
             for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
@@ -54,9 +54,17 @@ def assess(session: ChargingSession) -> plausibility.Assessment:
             )
             if energy_wh is not None  # which `registers` has made sure of already
         ],
-        stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
+        stop=stop_reading(session),
         rated_power_w=session.rated_power_w,
     )
+
+
+def start_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_start_wh, session.started_at, session.start_received_at)
+
+
+def stop_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_stop_wh, session.ended_at, session.stop_received_at)
 
 
 def _reading(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -28,6 +29,11 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def for_review(self) -> SessionQuerySet:
         return self.filter(IS_HELD)
+
+    def to_be_thinned(self, *, before: datetime) -> SessionQuerySet:
+        """Billed before that, nothing about them is open, and all of their samples are still there."""
+        settled = ChargingSession.Status.SETTLED
+        return self.filter(~IS_HELD, status=settled, settled_at__lt=before, thinned_at=None)
 
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
@@ -108,6 +114,8 @@ class ChargingSession(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
     )
 
+    thinned_at = models.DateTimeField(_("meter values thinned"), null=True, blank=True, editable=False)
+
     objects = SessionQuerySet.as_manager()
 
     class Meta:
@@ -125,6 +133,9 @@ class ChargingSession(models.Model):
                 fields=["start_received_at"],
                 condition=Q(status="refused", stop_received_at=None),
                 name="session_refused_and_not_over",
+            ),
+            models.Index(
+                fields=["settled_at"], condition=Q(status="settled", thinned_at=None), name="session_to_be_thinned"
             ),
         )
         constraints = (
@@ -201,7 +212,7 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
 
 
 class MeterValue(models.Model):
-    """One sample: everything that a charger measured at one moment. Append-only."""
+    """One sample: everything that a charger measured at one moment. Never changed; retention.py thins what is old."""
 
     charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+")
     connector_id = models.PositiveSmallIntegerField(_("connector"))
@@ -228,6 +239,7 @@ class MeterValue(models.Model):
         verbose_name = _("meter value")
         verbose_name_plural = _("meter values")
         ordering = ("pk",)
+        indexes = (models.Index(fields=["received_at"], condition=Q(session=None), name="meter_value_loose_by_time"),)
         constraints = (
             models.UniqueConstraint(fields=["session", "digest"], name="meter_value_once_per_session"),
             models.UniqueConstraint(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts import keyset
 from accounts.models import User
 from billing.models import Account, Entry, Hold, TopUp, Transfer
+from chargers import sweeper
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Message, MeterValue, UnmatchedStop
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
@@ -43,6 +44,7 @@ def session(online: Charger, alice: User) -> ChargingSession:
         user_id=one_of([*crowd("driver"), alice.pk]),
         owner_id=one_of([*crowd("owner"), online.owner_id]),
         charger_id=one_of(list(Charger.objects.values_list("pk", flat=True))),
+        stop_received_at="start_received_at",
     )
     return session
 
@@ -106,7 +108,7 @@ def test_a_statement(transfer: Transfer, alice: User):
 def make_many(session: ChargingSession) -> None:
     """Of everything that grows and that `session` and `transfer` have not made already."""
     charger, now = session.charger, timezone.now()
-    volume.multiply(session.meter_values.first(), MANY, digest="n + 1000")
+    volume.multiply(session.meter_values.first(), MANY, digest="n + 1000", session_id=f"{session.pk} + n")
     volume.multiply(Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now), MANY)
     command = Command.objects.create(charger=charger, action="remote_stop", expires_at=now, answered_at=now)
     volume.multiply(command, MANY)
@@ -158,6 +160,23 @@ def check_statements(table: str, query: str, statements: list[str]) -> None:
         assert "COUNT(" not in statement
         assert "OFFSET" not in statement
         assert table not in volume.plan(statement).read_through, f"{query}: {statement}"
+
+
+# ------------------------------------------------------------------------------------------------ the sweep
+
+GROWING = ("chargers_chargingsession", "chargers_metervalue", "chargers_message", "chargers_connectionattempt",
+           "chargers_command", "billing_hold")  # fmt: skip
+
+
+def test_a_round_of_the_sweep_reads_no_table_through(session: ChargingSession, transfer: Transfer):
+    """Every ten seconds, whatever has piled up."""
+    make_many(session)
+    with CaptureQueriesContext(connection) as captured:
+        sweeper.sweep()
+    looks = [found["sql"] for found in captured.captured_queries if found["sql"].startswith("SELECT")]
+    assert len(looks) >= 10
+    for statement in looks:
+        assert volume.plan(statement).read_through.isdisjoint(GROWING), statement
 
 
 def test_a_page_of_an_operators_list_leads_on(session: ChargingSession, oscar: User, client_of):
