@@ -84,11 +84,11 @@ def test_a_register_that_restarts_per_session_is_thinned_too():
 
 
 def test_the_order_of_a_restarted_register_is_not_mended():
-    """The clock fell behind after the start, so nothing is doubtful until a stop comes, which is judged by the order."""
+    """The clock fell behind after the start, so nothing is doubtful until a stop comes, which the order judges."""
     values = [100, 400, 300, 500, 600]
     samples = [Sample(key, at(-60 + key), at(2 + key), value) for key, value in enumerate(values)]
     assert superfluous(samples, start=reading(5_000_000, 0)) == []
-    in_order = [Sample(it.key, it.measured_at, it.received_at, value) for it, value in zip(samples, sorted(values))]
+    in_order = [Sample(key, at(-60 + key), at(2 + key), value) for key, value in enumerate(sorted(values))]
     assert superfluous(in_order, start=reading(5_000_000, 0)) == [1, 2, 3]
 
 
