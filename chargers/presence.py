@@ -188,7 +188,3 @@ def mark_silent(now: datetime) -> int:
                 live.publish_charger(charger)
                 count += 1
     return count
-
-
-def forget_attempts(before: datetime) -> int:
-    return ConnectionAttempt.objects.filter(last_at__lt=before).delete()[0]

@@ -450,7 +450,7 @@ def progress(session: ChargingSession) -> Progress:
         else (session.started_at, session.ended_at)
     )
     return Progress(
-        state=_state(session),
+        state=session.state,
         energy_wh=energy_wh,
         power_w=last.power_w if last and session.is_running else None,
         soc_percent=last.soc_percent if last else None,
@@ -458,12 +458,3 @@ def progress(session: ChargingSession) -> Progress:
         seconds=max(0, int((end - begin).total_seconds())),
         measured_at=last.measured_at if last else None,
     )
-
-
-def _state(session: ChargingSession) -> str:
-    if session.status == Status.RUNNING:
-        paused = session.connector is not None and session.connector.status in {"SuspendedEV", "SuspendedEVSE"}
-        return "paused" if paused else "charging"
-    if session.is_held:
-        return "checking"
-    return str(session.status)

@@ -58,15 +58,23 @@ _registers = Prepared(
 def assess(session: ChargingSession) -> plausibility.Assessment:
     """The energy of the session by all readings that there are, and what is doubtful about them."""
     return plausibility.assess(
-        start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
+        start=start_reading(session),
         readings=[
             plausibility.Reading(energy_wh, measured_at, received_at)
             for energy_wh, measured_at, received_at in _registers.all(session=session.pk)
             if energy_wh is not None  # which `registers` has made sure of already
         ],
-        stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
+        stop=stop_reading(session),
         rated_power_w=session.rated_power_w,
     )
+
+
+def start_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_start_wh, session.started_at, session.start_received_at)
+
+
+def stop_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_stop_wh, session.ended_at, session.stop_received_at)
 
 
 def _reading(
@@ -256,8 +264,4 @@ def enforce_budget(session_id: int) -> bool:
 
 def _energy_so_far(session: ChargingSession) -> int:
     """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
-    top = session.meter_values.aggregate(top=Max("energy_wh"))["top"]
-    if top is None or session.meter_start_wh is None:
-        return 0
-    # A register that restarts per session (ABB) is below the one at the start.
-    return top - session.meter_start_wh if top >= session.meter_start_wh else top
+    return session.energy_up_to(session.meter_values.aggregate(top=Max("energy_wh"))["top"])

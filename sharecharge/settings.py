@@ -266,6 +266,9 @@ SWEEP_INTERVAL_SECONDS = read("SWEEP_INTERVAL_SECONDS", number(0.2, 3600, float)
 CALL_TIMEOUT_SECONDS = read("CALL_TIMEOUT_SECONDS", number(0.1, 600, float), default=30)
 REMOTE_START_TIMEOUT_SECONDS = read("REMOTE_START_TIMEOUT_SECONDS", number(5, 600), default=60)
 MESSAGE_LOG_DAYS = read("MESSAGE_LOG_DAYS", number(1, 3650), default=30)
+# 0: all meter values are kept for ever. What a bill stands on is kept in any case.
+METER_VALUES_FULL_DAYS = read("METER_VALUES_FULL_DAYS", number(0, 36_500), default=90)
+METER_VALUES_THIN_MINUTES = read("METER_VALUES_THIN_MINUTES", number(1, 1440), default=15)
 GATEWAY_WORKERS = read("GATEWAY_WORKERS", number(1, 64), default=8)
 
 # ----------------------------------------------------------------------------------------------- people

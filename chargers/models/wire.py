@@ -116,6 +116,7 @@ class ConnectionAttempt(models.Model):
         indexes = (
             models.Index(fields=["charger", "-last_at"], name="attempt_by_charger"),
             models.Index(fields=["remote_address", "-last_at"], name="attempt_by_address"),
+            models.Index(fields=["last_at"], name="attempt_by_time"),
         )
 
     def __str__(self) -> str:

@@ -100,8 +100,3 @@ def test_a_charger_that_speaks_again_is_online_again(online):
     Charger.objects.filter(pk=online.pk).update(last_seen_at=timezone.now())
     online.refresh_from_db()
     assert online.is_online
-
-
-def test_old_attempts_are_forgotten(charger):
-    knock()
-    assert presence.forget_attempts(timezone.now() + timedelta(seconds=1)) == 1
