@@ -46,9 +46,8 @@ def lock(people: Iterable[User]) -> dict[tuple[str, int | None], Account]:
     """
     keys = sorted({user.pk for user in people})
     found = _locked_of(keys)
-    missing = {(kind, key) for key in keys for kind in OF_PEOPLE} - found.keys()
-    if missing:
-        new = [Account(kind=kind, user_id=key) for kind, key in sorted(missing)]
+    new = [Account(kind=kind, user_id=key) for key in keys for kind in OF_PEOPLE if (kind, key) not in found]
+    if new:
         Account.objects.bulk_create(new, ignore_conflicts=True)
         found = _locked_of(keys)
     return found
@@ -83,7 +82,7 @@ def post(
     have other lines.
     Raises Unbalanced, ReferenceReused; IntegrityError when a wallet would fall below what is on hold.
     """
-    amounts = {account: amount for account, amount in lines.items() if amount}
+    amounts = {account: lines[account] for account in sorted(lines, key=lambda account: account.pk) if lines[account]}
     if sum(amounts.values()):
         raise Unbalanced(f"{reference}: the lines sum to {sum(amounts.values())}")
     with transaction.atomic(savepoint=False):
@@ -138,9 +137,10 @@ def _first(kind: Transfer.Kind, reference: str, amounts: Mapping[Account, int] |
 def reverse(transfer: Transfer, *, reason: str, by: User) -> Transfer | None:
     """Takes a transfer back by a further one. IntegrityError when somebody's wallet no longer covers it."""
     lines = {entry.account: -entry.amount for entry in transfer.entries.select_related("account")}
-    return post(
-        Transfer.Kind.REVERSAL, reference=f"reversal:{transfer.pk}", lines=lines, description=reason[:200], by=by
-    )
+    with transaction.atomic():  # the caller may go on when it fails
+        return post(
+            Transfer.Kind.REVERSAL, reference=f"reversal:{transfer.pk}", lines=lines, description=reason[:200], by=by
+        )
 
 
 def breaches() -> list[str]:

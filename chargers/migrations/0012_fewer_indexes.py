@@ -13,6 +13,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # Changing the index of a field drops every index of its column, this one too: it is put aside meanwhile.
+        migrations.RemoveConstraint(model_name="chargingsession", name="session_one_running_per_connector"),
         migrations.AlterField(
             model_name="chargingsession",
             name="connector",
@@ -76,6 +78,14 @@ class Migration(migrations.Migration):
             model_name="chargingsession",
             index=models.Index(
                 condition=models.Q(("status", "running")), fields=["id_tag"], name="session_running_by_tag"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="chargingsession",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")),
+                fields=("connector",),
+                name="session_one_running_per_connector",
             ),
         ),
     ]

@@ -20,9 +20,9 @@ from websockets.typing import Subprotocol
 
 from accounts.models import IdTag
 from billing.models import Transfer
-from chargers import clock, sessions
+from chargers import clock, database, sessions
 from chargers.registry import Registered
-from ocpp_gateway import dispatch, provisioning
+from ocpp_gateway import provisioning
 from sharecharge.testing import servers
 from sharecharge.testing.platform import ROOT, Platform, url_of
 
@@ -54,7 +54,7 @@ def programs() -> Path:
 @pytest.fixture
 def fleet(bob) -> list[tuple[Registered, IdTag]]:
     """Four wallboxes, each with a driver who has 10 000.00."""
-    chargers = provisioning.fleet(bob, numbers=range(4), price_per_kwh=1000, rng=random.Random(1))
+    chargers = provisioning.fleet([bob], numbers=range(4), price_per_kwh=1000, rng=random.Random(1))
     drivers = [provisioning.driver(f"d{n}@example.org", name=f"Driver {n}", balance=1_000_000) for n in range(4)]
     return list(zip(chargers, drivers, strict=True))
 
@@ -81,7 +81,7 @@ class Busy:
         register_wh = 0
         try:
             while not self.ended.is_set():
-                dispatch.in_database(self._session, registered.charger, card, register_wh)
+                database.run(self._session, registered.charger, card, register_wh)
                 register_wh += 500
         finally:
             connection.close()

@@ -13,8 +13,8 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from chargers import recorder, registry, retention, settlement
+from chargers.facts import Exchange, Facts, Sample
 from chargers.models import ChargingSession, Connector, Message, MeterValue
-from chargers.recorder import Exchange, Facts, Sample
 from conftest import make_user
 from sharecharge.testing import volume
 
