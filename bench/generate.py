@@ -58,7 +58,7 @@ class Plan:
 
 
 class Window:
-    """CPU seconds of all roles between its two ends."""
+    """CPU seconds of all roles between its two ends. `others` is what the rest of the machine did meanwhile."""
 
     def __init__(self, plan: Plan) -> None:
         self.watched = {**plan.watched, "generator": [os.getpid()]}
@@ -72,7 +72,8 @@ class Window:
         self.cpu_seconds = {role: used - self.before[role] for role, used in self._cpu().items()}
 
     def _cpu(self) -> dict[str, float]:
-        return {role: probe.cpu_seconds(pids) for role, pids in self.watched.items()}
+        used = {role: probe.cpu_seconds(pids) for role, pids in self.watched.items()}
+        return {**used, "others": probe.busy_seconds() - sum(used.values())}
 
 
 def make_stations(plan: Plan, tally: Tally) -> list[Station]:

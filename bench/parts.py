@@ -43,7 +43,7 @@ class Scale:
 
 
 FULL = Scale(4, 8.0, (250, 500, 1000, 2000, 4000, 8000), 3000, 1000, 10_000, 1_000_000, 50)
-QUICK = Scale(2, 3.0, (250, 1000, 2000), 1000, 300, 1000, 50_000, 10)
+QUICK = Scale(2, 2.0, (250, 1000, 2000), 1000, 300, 1000, 50_000, 10)
 
 
 class Bench:
@@ -131,7 +131,8 @@ class Bench:
 
     def idle(self) -> Iterator[tuple[Subject, Crowd]]:
         for subject in (self.echo, self.stock, self.crowd):
-            found = self.generate("idle", subject, chargers=IDLE_BASE + self.scale.idle, base=IDLE_BASE)
+            chargers, seconds = IDLE_BASE + self.scale.idle, self.scale.seconds
+            found = self.generate("idle", subject, chargers=chargers, base=IDLE_BASE, seconds=seconds)
             yield subject, Crowd(**found)
 
     def storm(self) -> Storm:

@@ -12,7 +12,7 @@ from bench.figures import Crowd, Evidence, Page, Spread, Storm, Target, Window, 
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 TARGET_RATE = 1000
-# The subjects of the closed loop that keep what they are told.
+# The subjects that are ours, and keep what they are told.
 STORING = ("postgres", "sqlite", "two")
 Row = Sequence[str]
 
@@ -38,6 +38,8 @@ class Report:
     storm: Storm | None = None
     pages: list[Page] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    # Parts that could not be measured, and why.
+    failures: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         found = {**{name: getattr(self, name) for name in self.__dataclass_fields__}, "targets": targets(self)}
@@ -89,9 +91,10 @@ def _crowd_targets(report: Report) -> Iterable[Target]:
 
 
 def _loss_targets(report: Report) -> Iterable[Target]:
-    windows = [w for of_mix in report.closed.values() for of_name in of_mix.values() for w in of_name]
-    errors = sum(sum(w.errors.values()) for w in [*windows, *(step.window for step in report.ladder)])
-    if windows or report.ladder:
+    windows = [w for of_mix in report.closed.values() for name in STORING for w in of_mix.get(name, ())]
+    windows += [step.window for step in report.ladder if step.subject in STORING]
+    if windows:
+        errors = sum(sum(window.errors.values()) for window in windows)
         yield Target("failed messages", errors, 0, 0, less_is_better=True)
     if report.evidence:
         lost = sum(sum(t.lost.values()) + len(t.breaches) for t in report.evidence)
@@ -112,7 +115,7 @@ def render(report: Report) -> str:
         ("Pages", _pages),
         ("Nothing lost", _evidence),
     )
-    parts = [_about(report)]
+    parts = [_about(report), *(f"**{part} was not measured**: {why}" for part, why in report.failures.items())]
     for title, section in sections:
         if text := section(report):
             parts.append(f"### {title}\n\n{text}")
@@ -144,8 +147,8 @@ def _targets(report: Report) -> str:
 
 def _closed(report: Report) -> str:
     head = (
-        "mix", "subject", "messages/s", "÷ echo", "per CPU-second", "rows/s", "p50 / p95 / p99 ms", "CPU of a core",
-        "errors",
+        "mix", "subject", "messages/s", "÷ echo", "per CPU-second", "÷ echo", "rows/s", "p50 / p95 / p99 ms",
+        "CPU of a core", "errors",
     )  # fmt: skip
     rows = [
         _closed_row(mix, name, report.titles[name], windows, of_mix.get("echo"))
@@ -167,12 +170,16 @@ def _closed_row(mix: str, name: str, title: str, windows: list[Window], echo: li
     def middle(of: Callable[[Window], float]) -> float:
         return median(map(of, windows))
 
+    def per_cpu_second(window: Window) -> float:
+        return window.messages_per_cpu_second
+
     return (
         mix,
         title,
         spread(Spread.of([w.messages_per_second for w in windows])),
         spread(ratios(windows, echo)) if echo else "–",
-        number(middle(lambda w: w.messages_per_cpu_second)),
+        number(middle(per_cpu_second)),
+        number(middle(per_cpu_second) / median(map(per_cpu_second, echo))) if echo else "–",
         number(middle(lambda w: w.rows_per_second)) if name in STORING else "–",
         " / ".join(number(middle(of)) for of in (lambda w: w.p50_ms, lambda w: w.p95_ms, lambda w: w.p99_ms)),
         ", ".join(f"{role} {middle(lambda w, role=role: w.cpu[role]):.0%}" for role in windows[0].cpu),  # type: ignore[misc]
