@@ -79,23 +79,31 @@ def main(options: argparse.Namespace) -> int:
     # Thousands of sockets, in the generator as in the servers.
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    scale = scale_of(options)
-    with tempfile.TemporaryDirectory(prefix="sharecharge-bench-") as name, Workshop(Path(name)) as workshop:
-        found = Report({**machine.facts(Path(name)), **workshop.facts, **asdict(scale)})
-        path = FOLDER / found.facts["date"].replace(":", "")[:17]
-        bench = Bench(workshop, scale, others=others(options))
-        run = Run(bench, found, mixes=[mix for mix in MIXES if mix in options.only], names=options.subjects)
-        run.measure([part for part in options.only if part not in MIXES])
-        found.write(path.with_suffix(".json"))
-        print(report.render(found))
-        if options.profile:
-            run.profile(path)
+    with tempfile.TemporaryDirectory(prefix="sharecharge-bench-") as folder:
+        found = measure(options, Path(folder))
     is_full = options.only == list(PARTS) and options.subjects == list(SUBJECTS) and not options.quick
     if is_full and not found.failures and not options.no_docs:
         report.rewrite(DOCUMENT, report.render(found))
-        say(f"Written to {DOCUMENT.relative_to(ROOT)}.")
-    say(f"Written to {path.with_suffix('.json').relative_to(ROOT)}.")
+        say(f"Written to {DOCUMENT}.")
     return 1 if found.failures else 0
+
+
+def measure(options: argparse.Namespace, folder: Path) -> Report:
+    """Runs what was asked for and writes the JSON. Scratch databases lie in `folder`."""
+    scale = scale_of(options)
+    found = Report({**machine.facts(folder), **asdict(scale)})
+    path = FOLDER / found.facts["date"].replace(":", "")[:17]
+    with Workshop(folder, logs=FOLDER / "logs") as workshop:
+        bench = Bench(workshop, scale, others=others(options))
+        run = Run(bench, found, mixes=[mix for mix in MIXES if mix in options.only], names=options.subjects)
+        run.measure([part for part in options.only if part not in MIXES])
+        found.facts |= workshop.facts
+        found.write(path.with_suffix(".json"))
+        print(report.render(found), flush=True)
+        say(f"Written to {path.with_suffix('.json')}; what the servers said is in {workshop.logs}.")
+        if options.profile:
+            run.profile(path)
+    return found
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:

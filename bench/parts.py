@@ -142,7 +142,7 @@ class Bench:
         url = self.workshop.postgresql_database("web")
         size = (str(self.scale.chargers), str(self.scale.sessions))
         run_module("bench.web", "fill", *size, database_url=url)
-        process = self.workshop.gateway(url, redis_url=self.workshop.redis.url or "")
+        process = self.workshop.gateway("web", url, redis_url=self.workshop.redis)
         arguments = ("measure", str(process.port), str(self.scale.requests), *self.scale.pages)
         return [Page.of(page) for page in run_module("bench.web", *arguments, database_url=url)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from bench.figures import Crowd, Evidence, Page, Spread, Storm, Target, Window, keeps_up, ratios
+from bench.machine import DURABILITY
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 TARGET_RATE = 1000
@@ -131,13 +132,19 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 def _about(report: Report) -> str:
     facts = report.facts
-    durable = ", ".join(f"{name} {facts[name]}" for name in ("fsync", "synchronous_commit") if name in facts)
-    return (
-        f"{facts['date']}, commit {facts['commit']}, {facts['cores']} cores of {facts['processor']}, "
-        f"{facts['memory_gb']} GB, {facts['system']}, Python {facts['python']}, {facts['postgresql']} ({durable}), "
-        f"{facts['redis']}; one synced write of the disk takes {facts['sync_ms']} ms. "
-        f"{facts['rounds']} rounds, {facts['seconds']:g} s each."
+    known = (
+        facts["date"],
+        f"commit {facts['commit']}",
+        f"{facts['cores']} cores of {facts['processor']}",
+        f"{facts['memory_gb']} GB",
+        facts["system"],
+        f"Python {facts['python']}",
+        *(facts[role] for role in ("database", "redis") if role in facts),
+        *(f"{name} {facts[name]}" for name in DURABILITY if name in facts),
+        f"{facts['sync_ms']} ms for one synced write of the disk",
+        f"{facts['rounds']} rounds of {facts['seconds']:g} s each",
     )
+    return f"{', '.join(known)}."
 
 
 def _targets(report: Report) -> str:

@@ -9,7 +9,7 @@ from bench.report import Report, Step
 
 FACTS = {
     "date": "2026-01-01T00:00:00+00:00", "commit": "abc", "cores": 2, "processor": "Some CPU", "memory_gb": 8.0,
-    "system": "Linux 6", "python": "3.11.7", "postgresql": "PostgreSQL 15", "fsync": "on", "synchronous_commit": "on",
+    "system": "Linux 6", "python": "3.11.7", "database": "PostgreSQL 15", "fsync": "on", "synchronous_commit": "on",
     "redis": "Valkey 9", "sync_ms": 0.1, "rounds": 2, "seconds": 3.0, "chargers": 10, "sessions": 100,
 }  # fmt: skip
 TITLES = {
