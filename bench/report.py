@@ -8,11 +8,10 @@ from typing import Any
 
 import orjson
 
-from bench.figures import Crowd, Evidence, Page, Spread, Storm, Target, Window, keeps_up, ratios
+from bench.figures import TARGET_RATE, Crowd, Evidence, Page, Spread, Storm, Target, Window, keeps_up, ratios
 from bench.machine import DURABILITY
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-TARGET_RATE = 1000
 # The subjects that are ours, and keep what they are told.
 STORING = ("postgres", "sqlite", "two")
 Row = Sequence[str]
@@ -166,7 +165,8 @@ def _closed(report: Report) -> str:
     if not windows:
         return ""
     share = max(window.cpu["generator"] for window in windows)
-    cost_us = median(window.generator_us_per_message for window in windows)
+    messages = sum(window.messages_per_second for window in windows)
+    cost_us = sum(w.generator_us_per_message * w.messages_per_second for w in windows) / max(1.0, messages)
     return (
         f"{table(head, rows)}\n\nThe load generator never took more than {share:.0%} of a core; a message costs it "
         f"{cost_us:.0f} µs. Rows are meter values that were acknowledged."
@@ -203,6 +203,7 @@ def _ladder(report: Report) -> str:
             number(step.window.p50_ms),
             number(step.window.p95_ms),
             number(step.window.p99_ms),
+            f"{step.window.cpu['server']:.0%}" if "server" in step.window.cpu else "–",
             number(step.window.late_ms),
             str(sum(step.window.errors.values())),
             "yes" if keeps_up(step.window, rate=step.rate) else "no",
@@ -210,16 +211,9 @@ def _ladder(report: Report) -> str:
         for step in report.ladder
     ]
     head = (
-        "subject",
-        "due/s",
-        "answered/s",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "generator late, p99 ms",
-        "errors",
-        "keeps up",
-    )
+        "subject", "due/s", "answered/s", "p50 ms", "p95 ms", "p99 ms", "server's CPU", "generator late, p99 ms",
+        "errors", "keeps up",
+    )  # fmt: skip
     return table(head, rows)
 
 
