@@ -26,6 +26,7 @@ DRAIN_SECONDS = 90.0
 # After the last message of the open loop was due. Who needs longer than this does not keep up.
 GRACE_SECONDS = 5.0
 POLITE_CONNECTIONS = 20
+QUIET_SECONDS = 2.0
 QUIET_SHARE = 0.1
 QUIET_LIMIT_SECONDS = 60.0
 
@@ -134,9 +135,9 @@ async def open_loop(plan: Plan) -> Found:
     with Stopwatch(plan) as watch:
         await tick(stations, began=began, rate=plan.rate, numbers=range(first_counted, due))
     await until(lambda: not any(s.due or s.asked for s in stations), seconds=GRACE_SECONDS)
-    unanswered = due - first_counted - len(tally.latencies)
     tally.end = now()
     await drain(stations, tally)
+    unanswered = due - first_counted - len(tally.latencies)
     return {**found(tally, watch), "unanswered": unanswered, "journal": list(map(journal, stations))}
 
 
@@ -177,7 +178,6 @@ def found(tally: Tally, watch: Stopwatch) -> Found:
         "latencies": tally.latencies,
         "lateness": tally.lateness,
         "actions": tally.actions,
-        "asked": tally.asked,
         "errors": tally.errors,
     }
 
@@ -238,7 +238,7 @@ async def quiet(plan: Plan) -> None:
     deadline = now() + QUIET_LIMIT_SECONDS
     while now() < deadline:
         with Stopwatch(plan) as watch:
-            await asyncio.sleep(2)
+            await asyncio.sleep(QUIET_SECONDS)
         if watch.cpu_seconds["server"] < QUIET_SHARE * watch.seconds:
             return
 
