@@ -26,6 +26,7 @@ DRAIN_SECONDS = 90.0
 # After the last message of the open loop was due. Who needs longer than this does not keep up.
 GRACE_SECONDS = 5.0
 POLITE_CONNECTIONS = 20
+QUIET_SECONDS = 2.0
 QUIET_SHARE = 0.1
 QUIET_LIMIT_SECONDS = 60.0
 
@@ -57,8 +58,8 @@ class Plan:
         return cls(**{**told, "chargers": [Credentials(**line) for line in told["chargers"]]})
 
 
-class Window:
-    """CPU seconds of all roles between its two ends."""
+class Stopwatch:
+    """Time, and CPU seconds of all roles; `others` is what the rest of the machine did meanwhile."""
 
     def __init__(self, plan: Plan) -> None:
         self.watched = {**plan.watched, "generator": [os.getpid()]}
@@ -69,10 +70,12 @@ class Window:
 
     def __exit__(self, *exception: object) -> None:
         self.seconds = now() - self.began
-        self.cpu_seconds = {role: used - self.before[role] for role, used in self._cpu().items()}
+        # The kernel's counters are not read at the same moment: `others` may come out a little below nothing.
+        self.cpu_seconds = {role: max(0.0, used - self.before[role]) for role, used in self._cpu().items()}
 
     def _cpu(self) -> dict[str, float]:
-        return {role: probe.cpu_seconds(pids) for role, pids in self.watched.items()}
+        used = {role: probe.cpu_seconds(pids) for role, pids in self.watched.items()}
+        return {**used, "others": probe.busy_seconds() - sum(used.values())}
 
 
 def make_stations(plan: Plan, tally: Tally) -> list[Station]:
@@ -110,12 +113,12 @@ async def closed(plan: Plan) -> Found:
     """As fast as the server answers."""
     tally = Tally()
     stations = await under_way(plan, tally)
-    with Window(plan) as window:
-        tally.begin = window.began
+    with Stopwatch(plan) as watch:
+        tally.begin = watch.began
         await asyncio.sleep(plan.seconds)
         tally.end = now()
     await drain(stations, tally)
-    return {**found(tally, window), "journal": list(map(journal, stations))}
+    return {**found(tally, watch), "journal": list(map(journal, stations))}
 
 
 async def open_loop(plan: Plan) -> Found:
@@ -129,13 +132,13 @@ async def open_loop(plan: Plan) -> Found:
     began = now()
     tally.begin = began + first_counted / plan.rate
     await tick(stations, began=began, rate=plan.rate, numbers=range(first_counted))
-    with Window(plan) as window:
+    with Stopwatch(plan) as watch:
         await tick(stations, began=began, rate=plan.rate, numbers=range(first_counted, due))
     await until(lambda: not any(s.due or s.asked for s in stations), seconds=GRACE_SECONDS)
-    unanswered = due - first_counted - len(tally.latencies)
     tally.end = now()
     await drain(stations, tally)
-    return {**found(tally, window), "unanswered": unanswered, "journal": list(map(journal, stations))}
+    unanswered = due - first_counted - len(tally.latencies)
+    return {**found(tally, watch), "unanswered": unanswered, "journal": list(map(journal, stations))}
 
 
 async def tick(stations: Sequence[Station], *, began: float, rate: float, numbers: range) -> None:
@@ -167,15 +170,14 @@ async def until(condition: Callable[[], bool], *, seconds: float) -> None:
         await asyncio.sleep(0.02)
 
 
-def found(tally: Tally, window: Window) -> Found:
+def found(tally: Tally, watch: Stopwatch) -> Found:
     return {
-        "seconds": window.seconds,
+        "seconds": watch.seconds,
         "messages": len(tally.latencies),
-        "cpu_seconds": window.cpu_seconds,
+        "cpu_seconds": watch.cpu_seconds,
         "latencies": tally.latencies,
         "lateness": tally.lateness,
         "actions": tally.actions,
-        "asked": tally.asked,
         "errors": tally.errors,
     }
 
@@ -199,14 +201,14 @@ async def idle(plan: Plan) -> Found:
     more = await load.connect(stations[plan.base :], at_once=POLITE_CONNECTIONS)
     await quiet(plan)
     after = probe.memory_bytes(plan.watched["server"])
-    with Window(plan) as window:
+    with Stopwatch(plan) as watch:
         await asyncio.sleep(plan.seconds)
     still = sum(station.socket.transport is not None for station in (*first, *more))
     await leave([*first, *more])
     return {
         "connected": still,
         "bytes_per_charger": (after - before) / max(1, len(more)),
-        "cpu_seconds_per_second": window.cpu_seconds["server"] / window.seconds,
+        "cpu_seconds_per_second": watch.cpu_seconds["server"] / watch.seconds,
         "errors": tally.errors,
     }
 
@@ -219,14 +221,14 @@ async def storm(plan: Plan) -> Found:
     await leave(stations)
     await quiet(plan)
     tally = Tally()
-    with Window(plan) as window:
+    with Stopwatch(plan) as watch:
         entered = await load.connect(make_stations(plan, tally), at_once=len(plan.chargers))
     await leave(entered)
     return {
         "failed": len(plan.chargers) - len(entered),
-        "seconds": window.seconds,
+        "seconds": watch.seconds,
         "boots": tally.boots,
-        "cpu_seconds": window.cpu_seconds,
+        "cpu_seconds": watch.cpu_seconds,
         "errors": tally.errors + earlier.errors,
     }
 
@@ -235,9 +237,9 @@ async def quiet(plan: Plan) -> None:
     """Returns when the server has nothing to do any more: what follows a boot or an end is over."""
     deadline = now() + QUIET_LIMIT_SECONDS
     while now() < deadline:
-        with Window(plan) as window:
-            await asyncio.sleep(2)
-        if window.cpu_seconds["server"] < QUIET_SHARE * window.seconds:
+        with Stopwatch(plan) as watch:
+            await asyncio.sleep(QUIET_SECONDS)
+        if watch.cpu_seconds["server"] < QUIET_SHARE * watch.seconds:
             return
 
 

@@ -45,8 +45,6 @@ class Tally:
     lateness: list[float] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    # What the server asked meanwhile.
-    asked: Counter[str] = field(default_factory=Counter)
 
     def answered(self, action: str, *, since: float, at: float) -> None:
         if self.begin <= (since if self.by_due else at) < self.end:
@@ -166,24 +164,22 @@ class Station:
 
     def received(self, text: bytes) -> None:
         try:
-            frame = orjson.loads(text)
-            kind, message_id = frame[0], frame[1]
-        except (ValueError, LookupError, TypeError):
+            kind, message_id, content, *_rest = orjson.loads(text)
+        except (ValueError, TypeError):
             self._wrong("the frame cannot be read", text)
             return
         if kind == CALL:
-            self.tally.asked[frame[2]] += 1
-            self.socket.send(workloads.answer(message_id, frame[2]))
+            self.socket.send(workloads.answer(message_id, content))
             return
         asked = self.asked
         if asked is None or message_id != asked.message_id:
             self._wrong("nobody asked for this", text)
         elif kind == CALLERROR:
             self._wrong(f"CALLERROR for {asked.message.action}", text)
-        elif kind != CALLRESULT or not isinstance(frame[2], dict) or not asked.message.is_right(frame[2]):
+        elif kind != CALLRESULT or not isinstance(content, dict) or not asked.message.is_right(content):
             self._wrong(f"wrong answer to {asked.message.action}", text)
         else:
-            self._right(asked, frame[2])
+            self._right(asked, content)
 
     def _right(self, asked: Asked, payload: dict[str, Any]) -> None:
         self.tally.answered(asked.message.action, since=asked.since, at=now())

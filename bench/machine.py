@@ -12,6 +12,8 @@ from typing import Any
 from sharecharge.testing.platform import ROOT
 
 PACKAGES = ("django", "channels", "daphne", "channels-redis", "psycopg", "orjson", "jsonschema-rs")
+# What PostgreSQL promises when it has acknowledged a commit.
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 SYNCS = 100
 PAGE = b"\0" * 8192
 

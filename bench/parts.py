@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from bench import subjects
-from bench.figures import Crowd, Evidence, Page, Storm, Window, keeps_up
+from bench.figures import TARGET_RATE, Crowd, Evidence, Page, Storm, Window, keeps_up
 from bench.generate import Plan
 from bench.subjects import CannotMeasure, Subject, Workshop
 from sharecharge.testing.platform import ROOT
@@ -21,10 +21,9 @@ CHARGERS = 100
 LADDER_CHARGERS = 400
 # Connected before memory is measured, so that pools and caches of the server are filled.
 IDLE_BASE = 200
-# Chargers' clocks begin in the past and run fast: each window has days of its own.
+# Chargers' clocks begin in the past and run fast, each time from another hour: no message is sent twice.
 CLOCK_BEGINS = timedelta(days=365)
-CLOCK_STEP = timedelta(days=2)
-CONTROL_RATE = 1000
+CLOCK_STEP = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Scale:
 
 
 FULL = Scale(4, 8.0, (250, 500, 1000, 2000, 4000, 8000), 3000, 1000, 10_000, 1_000_000, 50)
-QUICK = Scale(2, 3.0, (250, 1000, 2000), 1000, 300, 1000, 50_000, 10)
+QUICK = Scale(2, 2.0, (250, 1000, 2000), 1000, 300, 1000, 50_000, 10)
 
 
 class Bench:
@@ -98,12 +97,12 @@ class Bench:
 
     def ladder(self) -> Iterator[tuple[Subject, int, Window]]:
         """Ever more messages per second, until it does not keep up. First the echo, for the generator's share."""
-        yield self.echo, CONTROL_RATE, self.step(self.echo, CONTROL_RATE)
+        yield self.echo, TARGET_RATE, self.step(self.echo, TARGET_RATE)
         for subject in self.named(["postgres"]):
             for rate in self.scale.rates:
                 window = self.step(subject, rate)
                 yield subject, rate, window
-                if not keeps_up(window, rate=rate):
+                if rate >= TARGET_RATE and not keeps_up(window, rate=rate):
                     break
 
     def step(self, subject: Subject, rate: int) -> Window:
@@ -131,7 +130,8 @@ class Bench:
 
     def idle(self) -> Iterator[tuple[Subject, Crowd]]:
         for subject in (self.echo, self.stock, self.crowd):
-            found = self.generate("idle", subject, chargers=IDLE_BASE + self.scale.idle, base=IDLE_BASE)
+            chargers, seconds = IDLE_BASE + self.scale.idle, self.scale.seconds
+            found = self.generate("idle", subject, chargers=chargers, base=IDLE_BASE, seconds=seconds)
             yield subject, Crowd(**found)
 
     def storm(self) -> Storm:
@@ -141,7 +141,7 @@ class Bench:
         url = self.workshop.postgresql_database("web")
         size = (str(self.scale.chargers), str(self.scale.sessions))
         run_module("bench.web", "fill", *size, database_url=url)
-        process = self.workshop.gateway(url, redis_url=self.workshop.redis.url or "")
+        process = self.workshop.gateway("web", url, redis_url=self.workshop.redis)
         arguments = ("measure", str(process.port), str(self.scale.requests), *self.scale.pages)
         return [Page.of(page) for page in run_module("bench.web", *arguments, database_url=url)]
 

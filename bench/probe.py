@@ -7,6 +7,8 @@ from pathlib import Path
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Fields of /proc/<pid>/stat after the name in brackets: the parent's id, and the four times in clock ticks.
 PARENT, TIMES = 1, slice(11, 15)
+# Fields of the first line of /proc/stat that are work: user, nice, system, interrupts hard and soft.
+BUSY = (1, 2, 3, 6, 7)
 PROC = Path("/proc")
 
 
@@ -43,6 +45,12 @@ def cpu_seconds(roots: Iterable[int]) -> float:
         except (FileNotFoundError, ProcessLookupError):  # it is in its parent's sum now
             continue
     return ticks / TICKS_PER_SECOND
+
+
+def busy_seconds() -> float:
+    """What the whole machine has worked since its start, on all cores."""
+    fields = (PROC / "stat").read_text().split(maxsplit=9)
+    return sum(int(fields[number]) for number in BUSY) / TICKS_PER_SECOND
 
 
 def memory_bytes(roots: Iterable[int]) -> int:

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench.subjects import CannotMeasure
 
 SAMPLES_PER_SECOND = 200
-SHOWN = 30
+SHOWN = 25
+ROOMS = ("sharecharge", "ocpp_gateway", "chargers", "billing", "accounts")
 PROGRAM = Path(sys.executable).with_name("py-spy")
 
 
@@ -25,17 +28,40 @@ def record(pid: int, *, seconds: float, file: Path) -> None:
 
 
 def summary(folded: str) -> str:
-    """The functions that were running most, and those that were on the stack most, in per cent of all samples."""
-    running: Counter[str] = Counter()
-    on_stack: Counter[str] = Counter()
+    """Shares of all samples: packages and functions that were running, and ours that were on the stack."""
+    packages: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
     for line in folded.splitlines():
-        stack, _blank, count = line.rpartition(" ")
-        frames = [frame.rpartition(":")[0] + ")" if ":" in frame else frame for frame in stack.split(";")]
-        running[frames[-1]] += int(count)
-        for frame in set(frames):
-            on_stack[frame] += int(count)
-    return f"Running itself\n{_top(running, running.total())}\n\nOn the stack\n{_top(on_stack, running.total())}\n"
+        stack, _blank, text = line.rpartition(" ")
+        frames, count = [Frame.read(frame) for frame in stack.split(";")], int(text)
+        packages[frames[-1].package] += count
+        functions[str(frames[-1])] += count
+        ours.update({str(frame): count for frame in frames if frame.package in ROOMS})
+    titles = {"Packages, running": packages, "Functions, running": functions, "Ours, on the stack": ours}
+    total = packages.total()
+    return "\n\n".join(f"{title}\n{_top(counted, total)}" for title, counted in titles.items()) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`name (path:line)` without the line: a function counts as a whole."""
+
+    function: str
+    path: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        function, _bracket, place = text.rpartition(" (")
+        return cls(function, place.rpartition(":")[0])
+
+    @property
+    def package(self) -> str:
+        return self.path.partition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.function} ({self.path})"
 
 
 def _top(counted: Counter[str], total: int) -> str:
-    return "\n".join(f"{count / total:7.1%}  {frame}" for frame, count in counted.most_common(SHOWN))
+    return "\n".join(f"{count / total:7.1%}  {name}" for name, count in counted.most_common(SHOWN))

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from bench.figures import Crowd, Evidence, Page, Spread, Storm, Target, Window, keeps_up, ratios
+from bench.figures import TARGET_RATE, Crowd, Evidence, Page, Spread, Storm, Target, Window, keeps_up, ratios
+from bench.machine import DURABILITY
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-TARGET_RATE = 1000
-# The subjects of the closed loop that keep what they are told.
+# The subjects that are ours, and keep what they are told.
 STORING = ("postgres", "sqlite", "two")
 Row = Sequence[str]
 
@@ -38,6 +38,8 @@ class Report:
     storm: Storm | None = None
     pages: list[Page] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    # Parts that could not be measured, and why.
+    failures: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         found = {**{name: getattr(self, name) for name in self.__dataclass_fields__}, "targets": targets(self)}
@@ -89,9 +91,10 @@ def _crowd_targets(report: Report) -> Iterable[Target]:
 
 
 def _loss_targets(report: Report) -> Iterable[Target]:
-    windows = [w for of_mix in report.closed.values() for of_name in of_mix.values() for w in of_name]
-    errors = sum(sum(w.errors.values()) for w in [*windows, *(step.window for step in report.ladder)])
-    if windows or report.ladder:
+    windows = [w for of_mix in report.closed.values() for name in STORING for w in of_mix.get(name, ())]
+    windows += [step.window for step in report.ladder if step.subject in STORING]
+    if windows:
+        errors = sum(sum(window.errors.values()) for window in windows)
         yield Target("failed messages", errors, 0, 0, less_is_better=True)
     if report.evidence:
         lost = sum(sum(t.lost.values()) + len(t.breaches) for t in report.evidence)
@@ -112,7 +115,7 @@ def render(report: Report) -> str:
         ("Pages", _pages),
         ("Nothing lost", _evidence),
     )
-    parts = [_about(report)]
+    parts = [_about(report), *(f"**{part} was not measured**: {why}" for part, why in report.failures.items())]
     for title, section in sections:
         if text := section(report):
             parts.append(f"### {title}\n\n{text}")
@@ -128,13 +131,19 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 def _about(report: Report) -> str:
     facts = report.facts
-    durable = ", ".join(f"{name} {facts[name]}" for name in ("fsync", "synchronous_commit") if name in facts)
-    return (
-        f"{facts['date']}, commit {facts['commit']}, {facts['cores']} cores of {facts['processor']}, "
-        f"{facts['memory_gb']} GB, {facts['system']}, Python {facts['python']}, {facts['postgresql']} ({durable}), "
-        f"{facts['redis']}; one synced write of the disk takes {facts['sync_ms']} ms. "
-        f"{facts['rounds']} rounds, {facts['seconds']:g} s each."
+    known = (
+        facts["date"],
+        f"commit {facts['commit']}",
+        f"{facts['cores']} cores of {facts['processor']}",
+        f"{facts['memory_gb']} GB",
+        facts["system"],
+        f"Python {facts['python']}",
+        *(facts[role] for role in ("database", "redis") if role in facts),
+        *(f"{name} {facts[name]}" for name in DURABILITY if name in facts),
+        f"{facts['sync_ms']} ms for one synced write of the disk",
+        f"{facts['rounds']} rounds of {facts['seconds']:g} s each",
     )
+    return f"{', '.join(known)}."
 
 
 def _targets(report: Report) -> str:
@@ -144,8 +153,8 @@ def _targets(report: Report) -> str:
 
 def _closed(report: Report) -> str:
     head = (
-        "mix", "subject", "messages/s", "÷ echo", "per CPU-second", "rows/s", "p50 / p95 / p99 ms", "CPU of a core",
-        "errors",
+        "mix", "subject", "messages/s", "÷ echo", "per CPU-second", "÷ echo", "rows/s", "p50 / p95 / p99 ms",
+        "CPU of a core", "errors",
     )  # fmt: skip
     rows = [
         _closed_row(mix, name, report.titles[name], windows, of_mix.get("echo"))
@@ -156,7 +165,8 @@ def _closed(report: Report) -> str:
     if not windows:
         return ""
     share = max(window.cpu["generator"] for window in windows)
-    cost_us = median(window.generator_us_per_message for window in windows)
+    messages = sum(window.messages_per_second for window in windows)
+    cost_us = sum(w.generator_us_per_message * w.messages_per_second for w in windows) / max(1.0, messages)
     return (
         f"{table(head, rows)}\n\nThe load generator never took more than {share:.0%} of a core; a message costs it "
         f"{cost_us:.0f} µs. Rows are meter values that were acknowledged."
@@ -167,12 +177,16 @@ def _closed_row(mix: str, name: str, title: str, windows: list[Window], echo: li
     def middle(of: Callable[[Window], float]) -> float:
         return median(map(of, windows))
 
+    def per_cpu_second(window: Window) -> float:
+        return window.messages_per_cpu_second
+
     return (
         mix,
         title,
         spread(Spread.of([w.messages_per_second for w in windows])),
         spread(ratios(windows, echo)) if echo else "–",
-        number(middle(lambda w: w.messages_per_cpu_second)),
+        number(middle(per_cpu_second)),
+        number(middle(per_cpu_second) / median(map(per_cpu_second, echo))) if echo else "–",
         number(middle(lambda w: w.rows_per_second)) if name in STORING else "–",
         " / ".join(number(middle(of)) for of in (lambda w: w.p50_ms, lambda w: w.p95_ms, lambda w: w.p99_ms)),
         ", ".join(f"{role} {middle(lambda w, role=role: w.cpu[role]):.0%}" for role in windows[0].cpu),  # type: ignore[misc]
@@ -189,6 +203,7 @@ def _ladder(report: Report) -> str:
             number(step.window.p50_ms),
             number(step.window.p95_ms),
             number(step.window.p99_ms),
+            f"{step.window.cpu['server']:.0%}" if "server" in step.window.cpu else "–",
             number(step.window.late_ms),
             str(sum(step.window.errors.values())),
             "yes" if keeps_up(step.window, rate=step.rate) else "no",
@@ -196,16 +211,9 @@ def _ladder(report: Report) -> str:
         for step in report.ladder
     ]
     head = (
-        "subject",
-        "due/s",
-        "answered/s",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "generator late, p99 ms",
-        "errors",
-        "keeps up",
-    )
+        "subject", "due/s", "answered/s", "p50 ms", "p95 ms", "p99 ms", "server's CPU", "generator late, p99 ms",
+        "errors", "keeps up",
+    )  # fmt: skip
     return table(head, rows)
 
 

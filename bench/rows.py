@@ -47,7 +47,7 @@ class Size:
 def fill(size: Size) -> None:
     """Owners have the first numbers, drivers the following ones; a person's wallet has the person's number."""
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET session_replication_role = replica; SET statement_timeout = 0")
     try:
         _people(size)
         _fleet(size)
@@ -55,7 +55,7 @@ def fill(size: Size) -> None:
         _money(size)
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = DEFAULT")
+            cursor.execute("RESET session_replication_role; RESET statement_timeout")
             for statement in connection.ops.sequence_reset_sql(no_style(), FILLED):
                 cursor.execute(statement)
             cursor.execute("ANALYZE")

@@ -12,12 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Self
 from urllib.parse import urlsplit
 
 import psycopg
 
+from bench.machine import DURABILITY
 from ocpp_gateway.simulator import Credentials, read_credentials
 from sharecharge.testing import servers
 from sharecharge.testing.platform import ROOT, free_port
@@ -25,8 +27,6 @@ from sharecharge.testing.platform import ROOT, free_port
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 BALANCE = "60000"
-# What an acknowledged commit is worth on this server.
-DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class CannotMeasure(Exception):
@@ -57,42 +57,54 @@ class Process:
 
 
 class Workshop:
-    """Makes databases and starts servers; as a context manager it takes all of them away again."""
+    """Makes databases and starts servers when they are needed; as a context manager it takes all of them away again.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `logs` is where the servers write what they have to say; it stays.
+    """
+
+    def __init__(self, folder: Path, *, logs: Path) -> None:
+        self.folder, self.logs = folder, logs
         self.stack = contextlib.ExitStack()
-        self.facts: dict[str, Any] = {}
+        # What the report should tell about the servers that were started.
+        self.facts: dict[str, str] = {}
+        # The database servers' processes by role, as far as we have started them.
+        self.watched: dict[str, list[int]] = {}
 
-    def __enter__(self) -> "Workshop":
-        self.postgresql = self.stack.enter_context(servers.postgresql(is_durable=True))
-        self.redis = self.stack.enter_context(servers.redis())
-        for server in (self.postgresql, self.redis):
-            if server.url is None:
-                raise CannotMeasure(server.about)
-        self.facts = {"postgresql": self.postgresql.about, "redis": self.redis.about, **self._durability()}
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.stack.close()
 
-    def _durability(self) -> dict[str, str]:
-        assert self.postgresql.url is not None
-        with psycopg.connect(self.postgresql.url) as connection:
-            return {name: str(connection.execute(f"SHOW {name}").fetchone()[0]) for name in DURABILITY}  # type: ignore[index]
+    @cached_property
+    def postgresql(self) -> str:
+        """The URL of a server that keeps what it has acknowledged."""
+        url = self._database_server("database", servers.postgresql(is_durable=True))
+        with psycopg.connect(url) as connection:
+            for name in DURABILITY:
+                row = connection.execute(f"SHOW {name}".encode()).fetchone()
+                self.facts[name] = str(row[0] if row else "")
+        return url
 
-    @property
-    def watched(self) -> dict[str, list[int]]:
-        """The database servers' processes, as far as we have started them."""
-        found = {"database": self.postgresql.pid, "redis": self.redis.pid}
-        return {role: [pid] for role, pid in found.items() if pid is not None}
+    @cached_property
+    def redis(self) -> str:
+        return self._database_server("redis", servers.redis())
+
+    def _database_server(self, role: str, starting: contextlib.AbstractContextManager[servers.Server]) -> str:
+        server = self.stack.enter_context(starting)
+        if server.url is None:
+            raise CannotMeasure(server.about)
+        self.facts[role] = server.about
+        if server.pid is not None:
+            self.watched[role] = [server.pid]
+        return server.url
 
     # ------------------------------------------------------------------------------------------ databases
 
     def postgresql_database(self, name: str) -> str:
         """The URL of a migrated database."""
-        assert self.postgresql.url is not None
-        server = self.postgresql.url
+        server = self.postgresql
         name = f"bench_{os.getpid()}_{name}"
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -124,19 +136,20 @@ class Workshop:
 
     # ------------------------------------------------------------------------------------------ servers
 
-    def gateway(self, database_url: str, *, redis_url: str) -> Process:
+    def gateway(self, name: str, database_url: str, *, redis_url: str) -> Process:
         port = free_port()
         settings = environment(database_url, REDIS_URL=redis_url, PORT=str(port))
-        return self._start(["manage.py", "serve", "--port", str(port), "--no-migrate"], port=port, settings=settings)
+        command = ["manage.py", "serve", "--port", str(port), "--no-migrate"]
+        return self._start(name, command, port=port, settings=settings)
 
-    def echo(self, *options: str, redis_url: str = "") -> Process:
+    def echo(self, name: str, *options: str, redis_url: str = "") -> Process:
         port = free_port()
         settings = environment(f"sqlite:///{self.folder / 'unused'}.sqlite3", REDIS_URL=redis_url)
-        return self._start(["-m", "bench.echo", str(port), *options], port=port, settings=settings)
+        return self._start(name, ["-m", "bench.echo", str(port), *options], port=port, settings=settings)
 
-    def _start(self, command: Sequence[str], *, port: int, settings: dict[str, str]) -> Process:
+    def _start(self, name: str, command: Sequence[str], *, port: int, settings: dict[str, str]) -> Process:
         """Returns when it answers. What it writes goes into a file, so that it never waits for a reader."""
-        log = self.folder / f"server-{port}.log"
+        log = self.logs / f"{name}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, *command], cwd=ROOT, env=settings, stdout=file, stderr=subprocess.STDOUT
@@ -174,12 +187,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def echo(workshop: Workshop, *, chargers: int) -> Subject:
-    process = workshop.echo()
+    process = workshop.echo("echo")
     return Subject("echo", "bare ASGI echo", [process.charger_url], invented(chargers), {"server": [process.pid]})
 
 
 def stock(workshop: Workshop, *, chargers: int) -> Subject:
-    process = workshop.echo("--stock", redis_url=workshop.redis.url or "")
+    process = workshop.echo("stock", "--stock", redis_url=workshop.redis)
     return Subject("stock", "stock consumer", [process.charger_url], invented(chargers), {"server": [process.pid]})
 
 
@@ -191,21 +204,21 @@ def invented(chargers: int) -> list[Credentials]:
 def sqlite(workshop: Workshop, *, chargers: int) -> Subject:
     url = workshop.sqlite_database("sqlite")
     fleet = workshop.provision(url, chargers=chargers, drivers=chargers)
-    process = workshop.gateway(url, redis_url="")
+    process = workshop.gateway("sqlite", url, redis_url="")
     return Subject("sqlite", "gateway, SQLite", [process.charger_url], fleet, {"server": [process.pid]}, url)
 
 
 def postgres(workshop: Workshop, name: str, *, chargers: int, drivers: int) -> Subject:
     url = workshop.postgresql_database(name)
     fleet = workshop.provision(url, chargers=chargers, drivers=drivers)
-    process = workshop.gateway(url, redis_url=workshop.redis.url or "")
+    process = workshop.gateway(name, url, redis_url=workshop.redis)
     watched = {"server": [process.pid], **workshop.watched}
     return Subject(name, "gateway, PostgreSQL", [process.charger_url], fleet, watched, url)
 
 
 def two(workshop: Workshop, one: Subject) -> Subject:
     """A second process on the database of the first; the chargers are divided among them."""
-    process = workshop.gateway(one.database_url, redis_url=workshop.redis.url or "")
+    process = workshop.gateway("two", one.database_url, redis_url=workshop.redis)
     watched = {**one.watched, "server": [*one.watched["server"], process.pid]}
     urls = [*one.urls, process.charger_url]
     return Subject("two", "two processes, PostgreSQL", urls, one.chargers, watched, one.database_url)

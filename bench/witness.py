@@ -7,6 +7,7 @@ The journals are those of the chargers, as `bench.generate` gives them, in the o
 
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 
 PORTION = 500
+SWEEP_SECONDS = 30.0
 
 Journal = dict[str, Any]
 
@@ -69,6 +71,15 @@ def _lost_statuses(told: dict[str, str]) -> Counter[str]:
     return Counter({"statuses": sum(stored.get(identity) != status for identity, status in told.items())})
 
 
+def wait_for_the_sweep() -> None:
+    """What could not be billed at its stop is billed by the sweep of the server, which still runs."""
+    from chargers.models import ChargingSession
+
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while ChargingSession.objects.unsettled().exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sharecharge.settings")
     import django
@@ -76,6 +87,7 @@ def main() -> None:
     django.setup()
     from billing import ledger
 
+    wait_for_the_sweep()
     journals: list[Journal] = orjson.loads(sys.stdin.buffer.read())
     transactions = [transaction for journal in journals for transaction in journal["transactions"]]
     found = {

@@ -12,7 +12,7 @@ from websockets.asyncio.server import serve
 from websockets.typing import Subprotocol
 
 from bench import echo, generate, witness
-from bench.figures import Storm, Window
+from bench.figures import Crowd, Storm, Window
 from bench.generate import Plan
 from billing import ledger
 from billing.models import Transfer
@@ -82,6 +82,19 @@ def test_an_open_loop_sends_what_is_due(platform, fleet):
     assert witness.lost(found["journal"]) == {}
 
 
+@pytest.fixture
+def _impatience(monkeypatch):
+    monkeypatch.setattr(generate, "QUIET_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("_impatience")
+def test_idle_chargers_stay_connected_and_are_weighed(platform, fleet):
+    plan = make_plan(platform.charger_url, fleet, watched={"server": [platform.process.pid]}, base=1)
+    crowd = Crowd(**asyncio.run(generate.idle(plan)))
+    assert (crowd.connected, crowd.errors) == (CHARGERS, {})
+
+
+@pytest.mark.usefixtures("_impatience")
 def test_a_storm_lets_everybody_in(platform, fleet):
     plan = make_plan(platform.charger_url, fleet, watched={"server": [platform.process.pid]})
     storm = Storm.of(asyncio.run(generate.storm(plan)))

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 
 from bench import probe
 
@@ -30,6 +31,14 @@ def test_a_tree_has_the_children_and_their_children():
         assert probe.tree([process.pid]) == {process.pid, child}
         assert {process.pid, child} < probe.tree([os.getpid()])
         os.kill(child, 15)
+
+
+def test_what_we_burn_makes_the_machine_busy():
+    before = probe.busy_seconds()
+    began = time.process_time()
+    while time.process_time() < began + 0.3:
+        pass
+    assert probe.busy_seconds() - before >= 0.25
 
 
 def test_memory_grows_with_what_a_process_keeps():

@@ -1,20 +1,20 @@
 from bench import profiling
 
 FOLDED = """\
-run (loop.py:10);handle (app.py:20);encode (json.py:3) 6
-run (loop.py:10);handle (app.py:21) 3
-run (loop.py:10);handle (app.py:22);handle (app.py:20);encode (json.py:9) 1
+run (asyncio/loop.py:10);take (ocpp_gateway/consumers.py:20);encode (json/encoder.py:3) 6
+run (asyncio/loop.py:10);take (ocpp_gateway/consumers.py:21) 3
+run (asyncio/loop.py:10);take (ocpp_gateway/consumers.py:22);take (ocpp_gateway/consumers.py:20);<genexpr> (x.py:9) 1
 """
 
 
-def test_a_summary_tells_who_ran_and_who_was_on_the_stack():
-    running, on_stack = profiling.summary(FOLDED).split("On the stack")
-    assert [line.split() for line in running.splitlines() if "%" in line] == [
-        ["70.0%", "encode", "(json.py)"],
-        ["30.0%", "handle", "(app.py)"],
+def test_a_summary_tells_what_ran_and_which_of_ours_was_on_the_stack():
+    packages, functions, ours = (
+        [line.split(maxsplit=1) for line in part.splitlines()[1:]] for part in profiling.summary(FOLDED).split("\n\n")
+    )
+    assert packages == [["60.0%", "json"], ["30.0%", "ocpp_gateway"], ["10.0%", "x.py"]]
+    assert functions == [
+        ["60.0%", "encode (json/encoder.py)"],
+        ["30.0%", "take (ocpp_gateway/consumers.py)"],
+        ["10.0%", "<genexpr> (x.py)"],
     ]
-    assert {line.split()[1]: line.split()[0] for line in on_stack.splitlines() if "%" in line} == {
-        "run": "100.0%",
-        "handle": "100.0%",
-        "encode": "70.0%",
-    }
+    assert ours == [["100.0%", "take (ocpp_gateway/consumers.py)"]]

@@ -9,10 +9,17 @@ from bench.report import Report, Step
 
 FACTS = {
     "date": "2026-01-01T00:00:00+00:00", "commit": "abc", "cores": 2, "processor": "Some CPU", "memory_gb": 8.0,
-    "system": "Linux 6", "python": "3.11.7", "postgresql": "PostgreSQL 15", "fsync": "on", "synchronous_commit": "on",
+    "system": "Linux 6", "python": "3.11.7", "database": "PostgreSQL 15", "fsync": "on", "synchronous_commit": "on",
     "redis": "Valkey 9", "sync_ms": 0.1, "rounds": 2, "seconds": 3.0, "chargers": 10, "sessions": 100,
 }  # fmt: skip
-TITLES = {"echo": "echo", "postgres": "gateway", "two": "two gateways", "crowd": "gateway", "stock": "stock"}
+TITLES = {
+    "echo": "echo",
+    "postgres": "gateway",
+    "sqlite": "lite",
+    "two": "two gateways",
+    "crowd": "gateway",
+    "stock": "stock",
+}
 WINDOW = Window(
     messages_per_second=1000, messages_per_cpu_second=900, rows_per_second=800, p50_ms=1, p95_ms=2, p99_ms=3,
     cpu={"server": 0.9, "generator": 0.25}, generator_us_per_message=25, errors={},
@@ -46,7 +53,7 @@ def test_ratios_are_held_against_the_targets_of_their_mix():
 
 
 def test_errors_anywhere_are_failed_messages():
-    day = {"echo": [at(1000, errors={"x": 2})]}
+    day = {"sqlite": [at(1000, errors={"x": 2})], "127.0.0.1:9000": [at(1000, errors={"not ours": 5})]}
     ladder = [Step("postgres", 1000, at(1000, errors={"y": 1}))]
     assert verdicts(make_report(closed={"day": day}, ladder=ladder))["failed messages"] == (3, "missed")
 
@@ -82,9 +89,10 @@ def test_what_the_database_lacks_is_lost():
 
 
 def test_tables_show_medians_with_their_spread():
-    stress = {"echo": [at(1000), at(3000), at(2000)], "postgres": [at(500), at(600), at(550)]}
+    gateway = [at(rate, messages_per_cpu_second=450) for rate in (500, 600, 550)]
+    stress = {"echo": [at(1000), at(3000), at(2000)], "postgres": gateway}
     text = report.render(make_report(closed={"stress": stress}))
-    assert "| stress | gateway | 550 (500–600) | 0.28 (0.20–0.50) | 900 | 800 | 1 / 2 / 3 | server 90%, " in text
+    assert "| stress | gateway | 550 (500–600) | 0.28 (0.20–0.50) | 450 | 0.50 | 800 | 1 / 2 / 3 | server 90%, " in text
     assert "never took more than 25% of a core; a message costs it 25 µs" in text
 
 
