@@ -6,7 +6,7 @@ Locks are taken in the order of primary keys, so two transfers cannot wait for e
 from collections.abc import Iterable, Mapping
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, OuterRef, Subquery, Sum
 
 from accounts.models import User
 from billing.models import Account, Entry, Hold, Transfer
@@ -90,7 +90,8 @@ def breaches() -> list[str]:
     """Every way in which the ledger contradicts itself, in words; empty when all is well.
 
     One sentence each for: transfers that do not sum to zero or miss entries, balances that are not the sum of their
-    entries, and holds that are not what the accounts say is on hold.
+    entries, and holds that are not what the accounts say is on hold. Each is one statement, which sees one moment:
+    money that moves meanwhile is no breach.
     """
     found = []
     transfers = Transfer.objects.annotate(total=Sum("entries__amount"), written=Count("entries"))
@@ -99,8 +100,10 @@ def breaches() -> list[str]:
     for row in Account.objects.annotate(total=Sum("entries__amount")).iterator():
         if row.balance != (row.total or 0):
             found.append(f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total or 0}.")
-    on_hold = dict(Hold.objects.active().values_list("account").annotate(Sum("amount")))
-    for holder in Account.objects.iterator():
-        if holder.held != on_hold.get(holder.pk, 0):
-            found.append(f"Account {holder.pk} ({holder}): {holder.held} on hold, holds {on_hold.get(holder.pk, 0)}.")
+    holds = (
+        Hold.objects.active().filter(account=OuterRef("pk")).order_by().values("account").annotate(total=Sum("amount"))
+    )
+    for row in Account.objects.annotate(total=Subquery(holds.values("total"))).iterator():
+        if row.held != (row.total or 0):
+            found.append(f"Account {row.pk} ({row}): {row.held} on hold, holds {row.total or 0}.")
     return found
