@@ -153,6 +153,7 @@ def test_the_proxy_leads_everybody_to_their_door(site, registered, connector):
     with slow_head(site) as slow:
         wallboxes_are_known_by_password_and_address(site, registered)
         people_get_pages_by_tls_only(site)
+        the_plain_door_is_for_wallboxes_only(site)
         with pytest.raises(ssl.SSLCertVerificationError):
             connect(f"{site.proxy.charger_url}/X", ssl=ssl.create_default_context()).close()
         assert slow.recv(1000)[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 408"}  # after ten seconds
@@ -199,3 +200,12 @@ def people_get_pages_by_tls_only(site: Site) -> None:
     origin = {"Origin": site.proxy.url}
     with connect(f"wss://localhost:{site.proxy.port}/ws/map/", ssl=site.tls, additional_headers=origin) as live:
         assert json.loads(live.recv(timeout=10))["type"] == "snapshot"
+
+
+def the_plain_door_is_for_wallboxes_only(site: Site) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{site.proxy.plain_port}/ocpp/NOBODY").close()
+    assert refused.value.response.body == b"unknown_identity"
+    browser = http.client.HTTPConnection("127.0.0.1", site.proxy.plain_port, timeout=20)
+    browser.request("GET", "/", headers={"Host": "localhost"})
+    assert browser.getresponse().status == 404
