@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from billing.models import Account, Hold, Transfer
@@ -147,7 +147,8 @@ def breaches() -> list[str]:
     """Every way in which the ledger contradicts itself, in words; empty when all is well.
 
     One sentence each for: transfers that do not sum to zero or miss entries, balances that are not the sum of their
-    entries, and holds that are not what the accounts say is on hold.
+    entries, and holds that are not what the accounts say is on hold. Each is one statement, which sees one moment:
+    money that moves meanwhile is no breach.
     """
     found = []
     transfers = Transfer.objects.annotate(total=Sum("entries__amount"), written=Count("entries"))
@@ -156,8 +157,10 @@ def breaches() -> list[str]:
     for row in Account.objects.annotate(total=Sum("entries__amount")).iterator():
         if row.balance != (row.total or 0):
             found.append(f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total or 0}.")
-    on_hold = dict(Hold.objects.active().values_list("account").annotate(Sum("amount")))
-    for holder in Account.objects.iterator():
-        if holder.held != on_hold.get(holder.pk, 0):
-            found.append(f"Account {holder.pk} ({holder}): {holder.held} on hold, holds {on_hold.get(holder.pk, 0)}.")
+    holds = (
+        Hold.objects.active().filter(account=OuterRef("pk")).order_by().values("account").annotate(total=Sum("amount"))
+    )
+    for row in Account.objects.annotate(total=Subquery(holds.values("total"))).iterator():
+        if row.held != (row.total or 0):
+            found.append(f"Account {row.pk} ({row}): {row.held} on hold, holds {row.total or 0}.")
     return found

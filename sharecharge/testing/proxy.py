@@ -24,14 +24,16 @@ def find_caddy() -> str | None:
 
 
 class Proxy:
-    """Serves https and wss on `port`. `root` is the file with the one certificate that its clients have to trust.
+    """Serves https and wss on `port`, and wallboxes without TLS on `plain_port`.
 
-    `web` and `ocpp` are the ports of the processes behind it. Use as a context manager; nothing is left behind.
+    `root` is the file with the one certificate that its clients have to trust; `web` and `ocpp` are the ports of the
+    processes behind it. Use as a context manager; nothing is left behind.
     """
 
     def __init__(self, folder: Path, *, web: Sequence[int], ocpp: Sequence[int]) -> None:
         self.folder = folder
-        self.port, self.http_port, self.admin = free_port(), free_port(), f"127.0.0.1:{free_port()}"
+        self.port, self.http_port, self.plain_port = free_port(), free_port(), free_port()
+        self.admin = f"127.0.0.1:{free_port()}"
         self.url = f"https://localhost:{self.port}"
         self.charger_url = f"wss://localhost:{self.port}/ocpp"
         self.root = folder / "root.pem"
@@ -42,6 +44,8 @@ class Proxy:
             "DOMAIN": "localhost",
             "HTTPS_PORT": str(self.port),
             "HTTP_PORT": str(self.http_port),
+            "MORE_SITES": str(FOLDER / "plain-ws.caddy"),
+            "PLAIN_WS_PORT": str(self.plain_port),
             "TLS_FILES": self._certificates(),
             "WEB_UPSTREAMS": addresses(web),
             "OCPP_UPSTREAMS": addresses(ocpp),

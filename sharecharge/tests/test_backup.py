@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from accounts.models import IdTag
+from billing import ledger
 from billing.models import Transfer
 from chargers import clock, database, sessions
 from chargers.registry import Registered
@@ -77,6 +79,13 @@ class Busy:
         for done in self.work:
             done.result()
 
+    def wait_for_more_than(self, count: int) -> int:
+        """Returns the number of bills."""
+        while (found := billed()) <= count:
+            assert not any(work.done() for work in self.work), "nobody charges any more"
+            time.sleep(0.01)
+        return found
+
     def _charge(self, registered: Registered, card: IdTag) -> None:
         register_wh = 0
         try:
@@ -110,11 +119,9 @@ def restored(programs, fleet, tmp_path) -> Iterator[dict[str, object]]:
     name = f"{ours['NAME']}_restored"
     fresh = {**ours, "NAME": name}
     with Busy(fleet) as busy:
-        while (before := billed()) < 40:
-            assert not any(work.done() for work in busy.work), "nobody charges any more"
+        before = busy.wait_for_more_than(40)
         subprocess.run([programs / "pg_dump", "-Fc", "--file", dump, url_of(ours)], check=True)
-        after = billed()
-    assert after > before, "the database must have been busy"
+        after = busy.wait_for_more_than(before)
     with psycopg.connect(url_of(ours), autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
         try:
@@ -145,6 +152,12 @@ def test_a_dump_of_a_busy_database_makes_a_sound_one(restored):
         copy.execute("UPDATE billing_account SET balance = balance + 1 WHERE kind = 'platform'")
     checked = manage(restored, "check_ledger")
     assert (checked.returncode, "The ledger contradicts itself" in checked.stderr) == (1, True)
+
+
+def test_the_check_takes_no_money_that_moves_for_a_breach(fleet):
+    with Busy(fleet) as busy:
+        assert [breach for _look in range(100) for breach in ledger.breaches()] == []
+        busy.wait_for_more_than(billed())
 
 
 def test_wallboxes_come_back_to_the_restored_database_if_the_pepper_was_kept(restored, fleet):

@@ -150,6 +150,7 @@ def test_no_secret_stays_in_the_image():
     assert "PEPPER" not in kept
     allowed = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert allowed[0] == "*"  # what is not named does not get in
+    assert "/docker/.env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 # ------------------------------------------------------------------------------------------------ the proxy

@@ -100,27 +100,29 @@ def admitted() -> int:
     return sum(ConnectionAttempt.objects.filter(outcome="accepted").values_list("count", flat=True))
 
 
-def test_wallboxes_charge_by_tls_through_a_deploy_a_new_configuration_and_a_dead_gateway(site, tmp_path):
-    with simulated(site, tmp_path, chargers=2, sessions=3) as wallboxes:
+def test_wallboxes_charge_by_tls_through_a_dead_gateway_a_deploy_and_a_new_configuration(site, tmp_path):
+    first, second = site.gateways
+    second.stop()  # so that both wallboxes are at the first one
+    with simulated(site, tmp_path, chargers=2, sessions=4) as wallboxes:
         wait_for(lambda: running() == 2, "two cars charge")
         assert admitted() == 2
+        second.start()
+        first.kill()
+        wait_for(lambda: admitted() == 4, "the wallboxes come back, through the proxy, to the other gateway")
         # A deploy of the web and a new configuration of the proxy: no wallbox even notices.
         site.web.stop()
         site.proxy.reload()
         site.web.start()
         before = MeterValue.objects.count()
         wait_for(lambda: MeterValue.objects.count() > before + 5, "samples still come in")
-        assert admitted() == 2
-        # A gateway dies: its wallbox comes back, through the proxy, to the other one.
-        site.gateways[0].kill()
-        assert wallboxes.wait(timeout=120) == 0
-    assert "6 sessions" in (tmp_path / "said").read_text()
-    assert admitted() == 3
+        assert wallboxes.wait(timeout=300) == 0
+    assert "8 sessions" in (tmp_path / "said").read_text()
+    assert admitted() == 4
     assert set(ConnectionAttempt.objects.values_list("outcome", flat=True)) == {"accepted"}
 
     journal = map(json.loads, (tmp_path / "journal").read_text().splitlines())
     stops = [line for line in journal if line["action"] == "StopTransaction"]
-    assert len(stops) == 6
+    assert len(stops) == 8
     for stop in stops:
         session = ChargingSession.objects.get(pk=stop["payload"]["transactionId"], settled_at__isnull=False)
         assert session.energy_wh == stop["payload"]["meterStop"] - session.meter_start_wh
@@ -151,6 +153,7 @@ def test_the_proxy_leads_everybody_to_their_door(site, registered, connector):
     with slow_head(site) as slow:
         wallboxes_are_known_by_password_and_address(site, registered)
         people_get_pages_by_tls_only(site)
+        the_plain_door_is_for_wallboxes_only(site)
         with pytest.raises(ssl.SSLCertVerificationError):
             connect(f"{site.proxy.charger_url}/X", ssl=ssl.create_default_context()).close()
         assert slow.recv(1000)[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 408"}  # after ten seconds
@@ -197,3 +200,12 @@ def people_get_pages_by_tls_only(site: Site) -> None:
     origin = {"Origin": site.proxy.url}
     with connect(f"wss://localhost:{site.proxy.port}/ws/map/", ssl=site.tls, additional_headers=origin) as live:
         assert json.loads(live.recv(timeout=10))["type"] == "snapshot"
+
+
+def the_plain_door_is_for_wallboxes_only(site: Site) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{site.proxy.plain_port}/ocpp/NOBODY").close()
+    assert refused.value.response.body == b"unknown_identity"
+    browser = http.client.HTTPConnection("127.0.0.1", site.proxy.plain_port, timeout=20)
+    browser.request("GET", "/", headers={"Host": "localhost"})
+    assert browser.getresponse().status == 404
