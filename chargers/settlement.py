@@ -28,6 +28,7 @@ Status = ChargingSession.Status
 
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
+PORTION = 500
 REFUSED_GRACE = timedelta(minutes=1)
 # What settling changes in a session.
 FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections", "review_reasons", "reviewed_at")
@@ -211,7 +212,23 @@ def release(session: ChargingSession, *, by: User, energy_wh: int | None = None)
 
 def enforce_budgets() -> int:
     """Looks after the money of all running sessions (R18). Returns how many were told to stop."""
-    return each(ChargingSession.objects.running().values_list("pk", flat=True), enforce_budget)
+    running = ChargingSession.objects.running().order_by("pk")
+    keys = list(running.values_list("pk", flat=True))
+    portions = (keys[begin : begin + PORTION] for begin in range(0, len(keys), PORTION))
+    return sum(each(_near_their_end(list(running.filter(pk__in=portion))), enforce_budget) for portion in portions)
+
+
+def _near_their_end(sessions: list[ChargingSession]) -> list[int]:
+    """Those that have used most of what is reserved for them, in two queries for all."""
+    tops = MeterValue.objects.highest_of(sessions)
+    holds = Hold.objects.active().filter(reference__in=[session.reference for session in sessions])
+    budgets = dict(holds.values_list("reference", "amount"))
+    return [
+        session.pk
+        for session in sessions
+        if not session.price.is_free
+        and _cost_up_to(session, tops.get(session.pk)) >= budgets.get(session.reference, 0) * WARN_AT
+    ]
 
 
 def stop_refused() -> int:
@@ -250,7 +267,7 @@ def enforce_budget(session_id: int) -> bool:
         return False
     held = Hold.objects.active().filter(reference=session.reference).first()
     budget = held.amount if held else 0
-    cost = pricing.cost(session.price, pricing.Consumption(_energy_so_far(session)))
+    cost = _cost_up_to(session, session.meter_values.aggregate(top=Max("energy_wh"))["top"])
     if cost < budget * WARN_AT:
         return False
     budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
@@ -262,6 +279,6 @@ def enforce_budget(session_id: int) -> bool:
     return stop_remotely(session.pk)
 
 
-def _energy_so_far(session: ChargingSession) -> int:
-    """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
-    return session.energy_up_to(session.meter_values.aggregate(top=Max("energy_wh"))["top"])
+def _cost_up_to(session: ChargingSession, top: int | None) -> int:
+    """By the highest register (Wh) alone: this is asked every few seconds, for every running session."""
+    return pricing.cost(session.price, pricing.Consumption(session.energy_up_to(top)))
