@@ -6,10 +6,13 @@ Locks are taken in the order of primary keys, so two transfers cannot wait for e
 from collections.abc import Iterable, Mapping
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from billing.models import Account, Entry, Hold, Transfer
+
+BREACHES_TOLD = 100
 
 
 class Unbalanced(ValueError):
@@ -86,21 +89,34 @@ def reverse(transfer: Transfer, *, reason: str, by: User) -> Transfer | None:
     )
 
 
+# ------------------------------------------------------------------------------------------------ is it sound?
+
+
 def breaches() -> list[str]:
     """Every way in which the ledger contradicts itself, in words; empty when all is well.
 
-    One sentence each for: transfers that do not sum to zero or miss entries, balances that are not the sum of their
-    entries, and holds that are not what the accounts say is on hold.
+    One sentence each, of every kind at most BREACHES_TOLD: transfers that do not sum to zero or miss entries, balances
+    that are not the sum of their entries, and holds that are not what the accounts say is on hold.
     """
-    found = []
-    transfers = Transfer.objects.annotate(total=Sum("entries__amount"), written=Count("entries"))
-    for transfer in transfers.exclude(total=0, written=F("entry_count")).iterator():
-        found.append(f"Transfer {transfer.pk} ({transfer}): {transfer.written} entries sum to {transfer.total or 0}.")
-    for row in Account.objects.annotate(total=Sum("entries__amount")).iterator():
-        if row.balance != (row.total or 0):
-            found.append(f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total or 0}.")
-    on_hold = dict(Hold.objects.active().values_list("account").annotate(Sum("amount")))
-    for holder in Account.objects.iterator():
-        if holder.held != on_hold.get(holder.pk, 0):
-            found.append(f"Account {holder.pk} ({holder}): {holder.held} on hold, holds {on_hold.get(holder.pk, 0)}.")
-    return found
+    return [*unbalanced(Transfer.objects.all()), *wrong_balances(Account.objects.all()), *wrong_holds()]
+
+
+def unbalanced(transfers: QuerySet[Transfer]) -> list[str]:
+    summed = transfers.order_by("pk").annotate(total=Sum("entries__amount"), written=Count("entries"))
+    wrong = summed.exclude(total=0, written=F("entry_count"))[:BREACHES_TOLD]
+    return [f"Transfer {row.pk} ({row}): {row.written} entries sum to {row.total or 0}." for row in wrong]
+
+
+def wrong_balances(accounts: QuerySet[Account]) -> list[str]:
+    summed = accounts.select_related("user").order_by("pk").annotate(total=Coalesce(Sum("entries__amount"), 0))
+    wrong = summed.exclude(balance=F("total"))[:BREACHES_TOLD]
+    return [f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total}." for row in wrong]
+
+
+def wrong_holds() -> list[str]:
+    active = Hold.objects.active().order_by()
+    of_account = active.filter(account=OuterRef("pk")).values("account").annotate(sum=Sum("amount")).values("sum")
+    concerned = Account.objects.filter(~Q(held=0) | Q(pk__in=active.values("account"))).select_related("user")
+    summed = concerned.order_by("pk").annotate(total=Coalesce(Subquery(of_account), 0))
+    wrong = summed.exclude(held=F("total"))[:BREACHES_TOLD]
+    return [f"Account {row.pk} ({row}): {row.held} on hold, holds {row.total}." for row in wrong]

@@ -11,12 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import ledger
+from billing import audit, ledger
 from billing.models import Account, Hold, TopUp, Transfer
 from billing.providers import PaymentProvider
 from sharecharge.errors import Refused
 
 Kind = Account.Kind
+# What would spread a wrong balance. Money that comes in only adds.
+NOT_WHILE_HALTED = frozenset({Transfer.Kind.SESSION, Transfer.Kind.CORRECTION, Transfer.Kind.PAYOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ def _move(
     description: str,
     hold: str = "",
 ) -> Transfer | None:
+    if kind in NOT_WHILE_HALTED:
+        audit.require_sound()
     with transaction.atomic():
         pairs = {user: (ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)) for user in changes}
         sides = {ledger.account(side): amount for side, amount in counter.items()}

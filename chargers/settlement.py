@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import pricing, wallets
+from billing import audit, pricing, wallets
 from billing.models import Hold, Transfer
 from chargers import commands, live, plausibility
 from chargers.models import ChargingSession
@@ -76,13 +76,19 @@ def _reading(
 
 
 def settle(session_id: int) -> bool:
-    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
+    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do.
+
+    While the ledger is not sound nothing is done; the sweep comes back to it.
+    """
+    if audit.is_halted():
+        return False
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
         if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
             return False
         assessment = assess(session)
         if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+            ChargingSession.objects.filter(pk=session.pk).update(settled_at=timezone.now())  # a late stop agrees
             return False
         doubts = _doubts(session, assessment)
         if doubts and not session.price.is_free:

@@ -196,6 +196,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "sharecharge.context.money",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },

@@ -17,6 +17,7 @@ from billing import pricing
 from chargers.models.fleet import Charger, Connector
 
 IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
+IS_UNSETTLED = Q(status="ended") | Q(status="settled", stop_received_at__gt=F("settled_at"))
 
 
 class SessionQuerySet(models.QuerySet["ChargingSession"]):
@@ -24,8 +25,8 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
         return self.filter(status=ChargingSession.Status.RUNNING)
 
     def unsettled(self) -> SessionQuerySet:
-        """Ended, and nobody has to look at them first."""
-        return self.filter(~IS_HELD, status=ChargingSession.Status.ENDED)
+        """Ended, or stopped after they were billed, and nobody has to look at them first."""
+        return self.filter(IS_UNSETTLED).exclude(IS_HELD)
 
     def for_review(self) -> SessionQuerySet:
         return self.filter(IS_HELD)
@@ -128,6 +129,7 @@ class ChargingSession(models.Model):
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
             models.Index(fields=["-id"], condition=IS_HELD, name="session_held"),
+            models.Index(fields=["id"], condition=IS_UNSETTLED, name="session_unsettled"),
             # The few among all refused ones whose charger may go on charging, see settlement.stop_refused.
             models.Index(
                 fields=["start_received_at"],

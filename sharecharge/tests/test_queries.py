@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import id_tags
 from accounts.models import User
-from billing import ledger, wallets
+from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
 from billing.providers import FakeProvider
 from chargers import registry, settlement
@@ -113,6 +113,7 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.hold(alice, reference=f"test:{index}", minimum=1, wanted=100)
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    audit.check()
 
 
 def charge(connector: Connector, user: User | None, *, status: str = "ended", energy_wh: int = 0, **fields: object):

@@ -18,6 +18,7 @@ class Command(BaseCommand):
         if options["once"]:
             for name, count in sweeper.sweep().items():
                 self.stdout.write(f"{name}: {count}")
+            sweeper.check_ledger()
             return
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
