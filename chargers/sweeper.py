@@ -9,7 +9,8 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from billing import audit, wallets
-from chargers import commands, presence, retention, sessions, settlement
+from chargers import commands, metrics, presence, retention, sessions, settlement
+from sharecharge import trace
 
 logger = logging.getLogger(__name__)
 
@@ -36,25 +37,35 @@ def steps() -> dict[str, Callable[[], int]]:
 
 def sweep() -> dict[str, int]:
     """One round. A step that fails is logged and does not keep the others from their work."""
+    with trace.begun():
+        return _round()
+
+
+def _round() -> dict[str, int]:
     done = {}
     for name, step in steps().items():
         try:
-            count = step()
+            with metrics.SWEEP_SECONDS.labels(name).time():
+                count = step()
         except Exception:  # one of the two edges: the next round tries again
+            metrics.SWEEP_FAILURES.labels(name).inc()
             logger.exception("sweep: %s failed", name)
             continue
+        metrics.SWEEP_ROWS.labels(name).inc(count)
         if count:
             done[name] = count
             logger.info("sweep: %s: %d", name, count)
+    metrics.SWEEP_ROUND_AT.set_to_current_time()
     return done
 
 
 def check_ledger() -> None:
     """The check of this hour, unless it was made."""
-    try:
-        audit.check_if_due(timezone.now())
-    except Exception:  # like a step of the sweep: the next look tries again
-        logger.exception("the ledger could not be checked")
+    with trace.begun():
+        try:
+            audit.check_if_due(timezone.now())
+        except Exception:  # like a step of the sweep: the next look tries again
+            logger.exception("the ledger could not be checked")
 
 
 def run(stopped: threading.Event) -> None:

@@ -36,6 +36,10 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
         settled = ChargingSession.Status.SETTLED
         return self.filter(~IS_HELD, status=settled, settled_at__lt=before, thinned_at=None)
 
+    def billed_since(self, moment: datetime) -> SessionQuerySet:
+        """Of late: what is thinned is long ago, and leaving it out leads through the index of what is not."""
+        return self.filter(status=ChargingSession.Status.SETTLED, settled_at__gte=moment, thinned_at=None)
+
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
 

@@ -54,7 +54,7 @@ PAGES = {
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "card_switch", "top_up"}  # fmt: skip
 # They show no rows.
-DOORS = {"healthz", "readyz", "set_language", None}
+DOORS = {"healthz", "readyz", "metrics", "set_language", None}
 
 
 def first(model: type, **fields: object):
