@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import pricing, wallets
+from billing import audit, pricing, wallets
 from billing.models import Hold, Transfer
 from chargers import commands, live, plausibility
 from chargers.models import ChargingSession, MeterValue
@@ -87,7 +87,10 @@ def _reading(
 
 
 def settle(session_id: int) -> bool:
-    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
+    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do.
+
+    While the ledger is not sound nothing is done; the sweep comes back to it.
+    """
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
         is_due = settle_locked(session)
@@ -99,10 +102,11 @@ def settle(session_id: int) -> bool:
 
 def settle_locked(session: ChargingSession) -> bool:
     """The same for a session that the caller has locked, with all that belongs to it, and of which he saves FIELDS."""
-    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
+    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held or audit.is_halted():
         return False
     assessment = assess(session)
     if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+        session.settled_at = timezone.now()  # a late stop agrees
         return False
     doubts = _doubts(session, assessment)
     if doubts and not session.price.is_free:
