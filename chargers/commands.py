@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from chargers import authorization, live, registry, vendors
+from chargers import authorization, live, metrics, registry, vendors
 from chargers.models import Charger, ChargingSession, Command, Connector
 from sharecharge.errors import Refused
 
@@ -221,6 +221,9 @@ def finish(command_id: int, *, result: dict[str, Any] | None = None, error: str 
         if command.payload.get("key") == AUTHORIZATION_KEY:
             command.payload = {"key": AUTHORIZATION_KEY}  # it was said; nobody needs to read the password here
         command.save(update_fields=["answered_at", "result", "error", "payload"])
+        metrics.COMMANDS_FINISHED.labels(command.action, command.status).inc()
+        seconds = (command.answered_at - command.created_at).total_seconds()
+        metrics.COMMAND_SECONDS.labels(command.action).observe(seconds)
         if result is not None and command.action == Action.GET_CONFIGURATION:
             _keep_configuration(command.charger_id, result)
         _publish(command)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import connection, transaction
 
-from chargers import live, presence, rows
+from chargers import live, metrics, presence, rows
 from chargers.database import refresh_connection, writing
 from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, Message, MeterValue
@@ -207,6 +207,7 @@ class Recorder:
         Raises Overloaded. Never blocks.
         """
         if self._waiting.qsize() >= QUEUE_LIMIT:
+            metrics.RECORDER_REFUSED_FACTS.inc()
             raise Overloaded
         done = asyncio.get_running_loop().create_future()
         self._waiting.put((facts, done))
@@ -235,11 +236,12 @@ class Recorder:
         due = _due(facts)
         try:
             refresh_connection()
-            with writing():
+            with writing(), metrics.RECORDER_COMMIT_SECONDS.time():
                 write(facts, seen=due)
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
             if len(batch) > 1:
                 logger.warning("a batch of %d facts failed (%s), writing them one by one", len(batch), error)
+                metrics.RECORDER_SINGLE_FACTS.inc(len(batch))
                 for item in batch:
                     self._commit([item])
                 return
@@ -247,6 +249,7 @@ class Recorder:
             _tell(batch, error)
         else:
             remembered.have_seen(due)
+            metrics.RECORDER_BATCH_FACTS.observe(len(batch))
             _tell(batch, None)
 
 
@@ -284,3 +287,4 @@ def _resolve(waiting: "list[asyncio.Future[None]]", error: Exception | None) -> 
 
 
 recorder = Recorder()
+metrics.RECORDER_WAITING_FACTS.set_function(recorder._waiting.qsize)

@@ -93,9 +93,11 @@ def settle(session_id: int) -> bool:
     """
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
+        settled_at = session.settled_at
         is_due = settle_locked(session)
-        if is_due:
+        if is_due or session.settled_at != settled_at:
             prepared.update(session, *FIELDS)
+        if is_due:
             live.publish_session(session)
         return is_due
 

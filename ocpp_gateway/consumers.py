@@ -6,6 +6,7 @@ from rows; their answers arrive as ordinary frames, so nobody ever waits for a c
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,14 +18,15 @@ from django.utils import timezone
 from chargers import commands, database
 from chargers.database import DatabaseAway
 from chargers.facts import Facts
-from chargers.models import Command
+from chargers.models import Command, ConnectionAttempt
 from chargers.recorder import Overloaded, recorder
-from ocpp_gateway import dispatch, handshake, rpc, schemas
+from ocpp_gateway import dispatch, handshake, metrics, rpc, schemas
 from ocpp_gateway.handshake import Admission, Connection, Door
 from ocpp_gateway.registry import Incoming
 from ocpp_gateway.rpc import Asked, Call, CallError, CallResult, Outbox, Unreadable, WireError
 from ocpp_gateway.switchboard import switchboard
 from ocpp_gateway.workers import work
+from sharecharge import trace
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +107,8 @@ class ChargePointConsumer(AsyncConsumer):
             logger.error("handshake refused, the database is away: %s", error)
             await self._deny(scope, 503, b"The database is away.", [(b"retry-after", b"10")])
             return False
+        outcome = ConnectionAttempt.Outcome.ACCEPTED if isinstance(admitted, Admission) else admitted.outcome
+        metrics.HANDSHAKES.labels(outcome.value).inc()
         if not isinstance(admitted, Admission):
             logger.info("handshake of %s refused: %s", scope["path"][:200], admitted.outcome)
             challenge = [(b"www-authenticate", b'Basic realm="OCPP", charset="UTF-8"')]
@@ -205,8 +209,11 @@ class ChargePointConsumer(AsyncConsumer):
             await self._close(CLOSE_RESTART)
 
     async def _answer(self, call: Call) -> None:
+        begun = time.perf_counter()
+        trace.adopt(f"{self.mark}:{call.message_id}")
         try:
             facts, answer = await self._handle(call)
+            result = "refused" if facts.exchange and facts.exchange.is_error else "answered"
             await store(facts)
         except (DatabaseAway, asyncio.CancelledError):
             raise
@@ -214,10 +221,14 @@ class ChargePointConsumer(AsyncConsumer):
             logger.exception("%s could not be handled", call.action, extra=self._extra)
             bug = WireError("InternalError", "This message could not be handled.")
             facts, answer = dispatch.refuse(self.charger_id, call, bug, timezone.now())
+            result = "failed"
             await store(facts)
         if call.action == dispatch.BOOT:
             self._has_booted(answer)
         await self._send_frame(answer)
+        action = call.action if call.action in self.connection.version.handlers else metrics.OTHER
+        metrics.message(action, result).inc()
+        metrics.message_seconds(action).observe(time.perf_counter() - begun)
 
     async def _handle(self, call: Call) -> tuple[Facts, str]:
         """What is to be stored before the answer, and the answer."""
@@ -256,6 +267,7 @@ class ChargePointConsumer(AsyncConsumer):
     async def _take_unreadable(self, data: str | bytes, reason: str, message_id: str | int | None) -> None:
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
         logger.info("unreadable frame: %s", reason, extra=self._extra)
+        metrics.message(metrics.OTHER, "unreadable").inc()
         await store(dispatch.unreadable(self.charger_id, text, reason, timezone.now()))
         if message_id is not None:
             await self._send_frame(rpc.dump_error(message_id, WireError("FormationViolation", reason)))
@@ -308,6 +320,7 @@ class ChargePointConsumer(AsyncConsumer):
         asked = self.outbox.answered(command.message_id)
         if asked is not None:
             logger.info("%s was not answered in time", asked.action, extra=self._extra)
+            metrics.CALLS.labels(asked.action, "timed_out").inc()
             self.sending = asyncio.create_task(self._give_up(command))
 
     async def _give_up(self, command: Command) -> None:
@@ -321,6 +334,7 @@ class ChargePointConsumer(AsyncConsumer):
     async def _finish(self, asked: Asked, *, result: Any = None, error: str = "") -> None:
         if self.deadline:
             self.deadline.cancel()
+        metrics.CALLS.labels(asked.action, "error" if error else "answered").inc()
         now = timezone.now()
         await store(
             await work(dispatch.finish, asked.command_id, self.charger_id, asked, now, result=result, error=error)
@@ -329,6 +343,8 @@ class ChargePointConsumer(AsyncConsumer):
 
     def _stop_sending(self) -> None:
         self.is_closing = True
+        if self.outbox.asked:
+            metrics.CALLS.labels(self.outbox.asked.action, "lost").inc()
         if self.deadline:
             self.deadline.cancel()
         if self.sending:

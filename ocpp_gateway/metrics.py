@@ -3,6 +3,8 @@
 `action` is one of OCPP's own or "other": chargers can send any word. Labels are looked up once and kept by who counts.
 """
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from chargers.metrics import LATENCIES
@@ -22,6 +24,17 @@ DECISIONS_WAITING = Gauge("sharecharge_gateway_decisions_waiting", "CALLs that w
 SOCKETS_PAUSED = Gauge("sharecharge_gateway_sockets_paused", "Sockets that are not read because they are far ahead.")
 # result: answered, error (a CALLERROR), timed_out, lost (the socket closed)
 CALLS = Counter("sharecharge_gateway_calls", "Calls of ours to chargers, by how they ended.", ["action", "result"])
+
+
+@cache
+def message(action: str, result: str) -> Counter:
+    """The counter of frames of this kind: finding it among its labels costs more than counting."""
+    return MESSAGES.labels(action_label(action) if action else "", result)
+
+
+@cache
+def message_seconds(action: str) -> Histogram:
+    return MESSAGE_SECONDS.labels(action_label(action))
 
 
 def action_label(action: str, version: str = "v16") -> str:

@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 
 from chargers import commands, live, presence
 from chargers.database import DatabaseAway
+from ocpp_gateway import metrics
 from ocpp_gateway.workers import work
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,13 @@ class Switchboard:
 
     def add(self, socket: Socket) -> None:
         self.sockets[socket.mark] = socket
+        metrics.SOCKETS.set(len(self.sockets))
         if not self.tasks:
             self.tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
 
     def remove(self, socket: Socket) -> None:
         self.sockets.pop(socket.mark, None)
+        metrics.SOCKETS.set(len(self.sockets))
         if not self.sockets:
             for task in self.tasks:
                 task.cancel()

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 
 from chargers import database
+from ocpp_gateway import metrics
+from sharecharge import trace
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class Workers:
     def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         """From an event loop, which is told when the work is done."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.waiting.put((job, done))
+        self.waiting.put((trace.carried(job), done))
         if len(self.threads) < self.count:
             self._begin()
         return done
@@ -69,6 +71,7 @@ def _resolve(done: "asyncio.Future[Any]", result: Any, error: BaseException | No
 
 
 workers = Workers(settings.GATEWAY_WORKERS)
+metrics.DECISIONS_WAITING.set_function(workers.waiting.qsize)
 
 
 async def work(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

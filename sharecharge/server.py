@@ -15,6 +15,8 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.defer import Deferred
 
+from ocpp_gateway.metrics import SOCKETS_PAUSED
+
 logger = logging.getLogger(__name__)
 
 # What a process that is told to stop gives its sockets, and then its requests, to finish.
@@ -47,6 +49,7 @@ class DenyingProtocol(WebSocketProtocol):
         if not self.is_paused and self.application_queue.qsize() >= UNREAD_HIGH:
             self.is_paused = True
             self.transport.pauseProducing()
+            SOCKETS_PAUSED.inc()
 
     def check_timeouts(self) -> None:
         """Asked every two seconds: frames that need no reply were handled meanwhile, too."""
@@ -57,6 +60,13 @@ class DenyingProtocol(WebSocketProtocol):
         if self.is_paused and self.application_queue.qsize() <= UNREAD_LOW:
             self.is_paused = False
             self.transport.resumeProducing()
+            SOCKETS_PAUSED.dec()
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        super().onClose(wasClean, code, reason)
+        if self.is_paused:
+            self.is_paused = False
+            SOCKETS_PAUSED.dec()
 
     def _deny(self, start: dict[str, Any], body: bytes) -> None:
         status = HTTPStatus(start["status"])

@@ -86,7 +86,7 @@ def test_a_correction_that_failed_is_made_by_the_sweep(online: Charger, alice_ca
     measure(session, 3_000, 20)
     sessions.close(session, by=oscar)
     with monkeypatch.context() as broken:
-        broken.setattr(settlement, "settle", lambda key: 1 / 0)
+        broken.setattr(settlement, "settle_locked", lambda session: 1 / 0)
         late_stop(online, session, meter=6_000)
     assert sweeper.sweep()["sessions billed late"] == 1
     session.refresh_from_db()
