@@ -14,10 +14,10 @@ from django.utils import timezone, translation
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from billing import guards, wallets
+from billing import guards, ledger, wallets
 from billing.models import TopUp
 from billing.providers import FakeProvider
-from chargers import registry
+from chargers import recorder, registry
 from chargers.models import Charger, Connector
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
@@ -54,6 +54,13 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_one_test() -> None:
+    """What a process remembers of the database, which every test empties."""
+    recorder.remembered.forget()
+    ledger.side.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import id_tags, people
+from accounts import id_tags, keyset, people
 from accounts.models import IdTag, User
 from sharecharge.errors import Refused
+
+# A search by people, cards or chargers goes on with so many of them.
+MATCHES = 100
 
 # Our roles are on the user; groups have no meaning here.
 admin.site.unregister(Group)
@@ -61,6 +66,74 @@ class ReadOnlyAdmin(KeptAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class KeysetList(ChangeList):
+    """Newest first, by key (see accounts/keyset.py): nothing is counted, and no page is further away than the first."""
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        asked = super().get_filters_params(params)
+        return {name: value for name, value in asked.items() if name not in keyset.PARAMETERS}
+
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """A changed filter begins with the newest again."""
+        return super().get_query_string(new_params, [*(remove or ()), *keyset.PARAMETERS])
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.page = keyset.page(self.queryset, asked=request.GET, size=self.list_per_page)
+        self.result_list = self.page.rows
+        self.result_count = self.full_result_count = len(self.page.rows)
+        self.paginator = Paginator(self.page.rows, self.list_per_page)
+        self.can_show_all = self.multi_page = self.show_full_result_count = False
+        self.show_admin_actions = True
+
+
+class EndlessAdmin(ReadOnlyAdmin):
+    """Facts whose number only grows. Every way to look at them has to lead through an index."""
+
+    change_list_template = "admin/endless_change_list.html"
+    search_fields = ("pk",)  # that there is a search; `find` is how
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeysetList
+
+    def find(self, text: str) -> Q:
+        """What an operator means who types this. The rows that an index does not lead to are looked up before."""
+        raise NotImplementedError
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        return (queryset.filter(self.find(text)) if text else queryset), False
+
+
+class LatestValuesFilter(admin.SimpleListFilter):
+    """What stood in a column of late: DISTINCT would read the whole table for its list."""
+
+    latest = 1000
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        newest = model_admin.model.objects.order_by("-pk").values_list(self.parameter_name, flat=True)[: self.latest]
+        return [(value, value) for value in sorted(set(newest)) if value]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        assert self.parameter_name is not None
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+def people_called(text: str) -> list[int]:
+    """Keys of some people whose name or address has this in it."""
+    found = User.objects.filter(Q(email__icontains=text) | Q(name__icontains=text)).order_by()
+    return list(found.values_list("pk", flat=True)[:MATCHES])
+
+
+def key_in(text: str) -> int:
+    """The number that somebody types for a row, `#12` or `12`; 0, which is no row's, for anything else."""
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isdecimal() else 0
 
 
 class UserAddForm(AdminUserCreationForm):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import IdTag, User
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 # People copy "04:C5:A2:F7" or "04 c5 a2 f7" from a card; readers send "04C5A2F7".
 SEPARATORS = re.compile(r"[\s:-]")
@@ -76,12 +77,16 @@ def delete(tag: IdTag) -> None:
     tag.save(update_fields=["is_enabled", "deleted_at"])
 
 
-def find(uid: str) -> IdTag | None:
-    """The living card with this number, else the one that was deleted last, else None. The user comes along."""
-    with_uid = IdTag.objects.select_related("user", "parent").with_uid(uid)
-    return with_uid.live().first() or with_uid.order_by("-deleted_at").first()
+_with_uid = IdTag.objects.select_related("user", "parent").with_uid
+_living = Prepared(lambda uid: _with_uid(uid).live(), uid="")
+_locked = Prepared(lambda uid: _with_uid(uid).live().select_for_update(no_key=True, of=("self",)), uid="")
+_deleted = Prepared(lambda uid: _with_uid(uid).order_by("-deleted_at")[:1], uid="")
 
 
-def lock(uid: str) -> None:
-    """Lets the transactions that decide about this card wait for each other."""
-    list(IdTag.objects.live().with_uid(uid).select_for_update(no_key=True).values_list("pk"))
+def find(uid: str, *, lock: bool = False) -> IdTag | None:
+    """The living card with this number, else the one that was deleted last, else None. The user comes along.
+
+    `lock` lets the transactions that decide about this card wait for each other.
+    """
+    living = _locked if lock else _living
+    return living.first(uid=uid.strip().upper()) or _deleted.first(uid=uid.strip().upper())

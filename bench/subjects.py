@@ -130,7 +130,7 @@ class Workshop:
     def provision(self, database_url: str, *, chargers: int, drivers: int) -> list[Credentials]:
         """Chargers with a priced connector, and drivers with a card and money."""
         file = self.folder / "provisioned.jsonl"
-        numbers = [f"--chargers={chargers}", f"--drivers={drivers}", f"--balance={BALANCE}"]
+        numbers = [f"--chargers={chargers}", f"--drivers={drivers}", f"--balance={BALANCE}", f"--owners={chargers}"]
         self.manage("provision", *numbers, f"--output={file}", database_url=database_url)
         return read_credentials(file)
 

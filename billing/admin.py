@@ -12,9 +12,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin import ReadOnlyAdmin, name_fields
+from accounts.admin import EndlessAdmin, ReadOnlyAdmin, key_in, name_fields, people_called
 from accounts.models import User
-from billing import bills, ledger, units
+from billing import bills, ledger, providers, units
 from billing.models import Account, Entry, Hold, Payout, Tariff, TopUp, Transfer
 
 
@@ -33,6 +33,11 @@ name_fields(Hold, account=gettext_lazy("account"))
 name_fields(TopUp, user=gettext_lazy("user"), idempotency_key=gettext_lazy("idempotency key"))
 name_fields(Tariff, owner=gettext_lazy("owner"))
 name_fields(Payout, user=gettext_lazy("user"))
+
+
+def accounts_of(text: str) -> list[int]:
+    """Accounts of some people whose name or address has this in it."""
+    return list(Account.objects.filter(user__in=people_called(text)).values_list("pk", flat=True))
 
 
 class ReasonForm(forms.Form):
@@ -71,6 +76,9 @@ class EntryInline(admin.TabularInline):
     fields = readonly_fields = ("account", "amount_text")
     amount_text = staticmethod(money_column("amount", gettext_lazy("amount")))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        return super().get_queryset(request).select_related("account__user")
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -79,14 +87,17 @@ class EntryInline(admin.TabularInline):
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnlyAdmin):
+class TransferAdmin(EndlessAdmin):
     list_display = ("id", "kind", "reference", "description", "created_at", "created_by")
     list_filter = ("kind", "created_at")
-    search_fields = ("reference", "description", "entries__account__user__email")
-    date_hierarchy = "created_at"
+    search_help_text = gettext_lazy("The beginning of a reference, or a person")
     list_select_related = ("created_by",)
     inlines = (EntryInline,)
     actions = ("reverse",)
+
+    def find(self, text: str) -> Q:
+        entries = Entry.objects.filter(account__in=accounts_of(text)).order_by()
+        return Q(reference__startswith=text) | Q(pk__in=entries.values("transfer"))
 
     @admin.action(description=gettext_lazy("Reverse by a further transfer"))
     def reverse(self, request: HttpRequest, transfers: QuerySet[Transfer]) -> TemplateResponse | None:
@@ -127,11 +138,15 @@ class TransferAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(EndlessAdmin):
     list_display = ("id", "transfer", "account", money_column("amount", gettext_lazy("amount")))
     list_filter = ("account__kind", "transfer__kind")
-    search_fields = ("transfer__reference", "account__user__email", "account__user__name")
+    search_help_text = gettext_lazy("The whole reference of a transfer, or a person")
     list_select_related = ("transfer", "account__user")
+
+    def find(self, text: str) -> Q:
+        transfer = Transfer.objects.filter(reference=text).order_by().values_list("pk", flat=True)
+        return Q(transfer__in=list(transfer)) | Q(account__in=accounts_of(text))
 
 
 class ActiveHoldFilter(admin.SimpleListFilter):
@@ -147,7 +162,7 @@ class ActiveHoldFilter(admin.SimpleListFilter):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(EndlessAdmin):
     list_display = (
         "reference",
         "account",
@@ -157,13 +172,26 @@ class HoldAdmin(ReadOnlyAdmin):
         "released_at",
     )
     list_filter = (ActiveHoldFilter,)
-    search_fields = ("reference", "account__user__email")
-    date_hierarchy = "created_at"
+    search_help_text = gettext_lazy("The whole reference, or a person")
     list_select_related = ("account__user",)
+
+    def find(self, text: str) -> Q:
+        return Q(reference=text) | Q(account__in=accounts_of(text))
+
+
+class ProviderFilter(admin.SimpleListFilter):
+    title = gettext_lazy("provider")
+    parameter_name = "provider"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(name, name) for name in providers.PROVIDERS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[TopUp]) -> QuerySet[TopUp]:
+        return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
 @admin.register(TopUp)
-class TopUpAdmin(ReadOnlyAdmin):
+class TopUpAdmin(EndlessAdmin):
     list_display = (
         "id",
         "user",
@@ -173,10 +201,13 @@ class TopUpAdmin(ReadOnlyAdmin):
         "created_at",
         "finished_at",
     )
-    list_filter = ("status", "provider")
-    search_fields = ("user__email", "user__name", "provider_reference")
-    date_hierarchy = "created_at"
+    list_filter = ("status", ProviderFilter)
+    search_help_text = gettext_lazy("A number, a person, or the provider's whole reference")
     list_select_related = ("user",)
+
+    def find(self, text: str) -> Q:
+        paid = Q(provider__in=providers.PROVIDERS, provider_reference=text)
+        return paid | Q(pk=key_in(text)) | Q(user__in=people_called(text))
 
 
 @admin.register(Tariff)

@@ -37,8 +37,8 @@ class Bill:
         return self.taken_back > 0
 
 
-def of(charges: Mapping[Key, Charge]) -> dict[Key, Bill]:
-    """The bills of many charges in a few queries."""
+def of(charges: Mapping[Key, Charge], *, with_debts: bool = True) -> dict[Key, Bill]:
+    """The bills of many charges in a few queries, and some more for each payer who may owe, unless nobody asks that."""
     posted = dict(
         Transfer.objects.filter(
             reference__in=[reference for charge in charges.values() for reference in charge.references]
@@ -50,7 +50,8 @@ def of(charges: Mapping[Key, Charge]) -> dict[Key, Bill]:
     bills = {}
     for key, charge in charges.items():
         transfers = [posted[reference] for reference in charge.references if reference in posted]
-        if any((pk, charge.payer_id) in lent for pk in transfers) and charge.payer_id not in owed:
+        has_lent = with_debts and any((pk, charge.payer_id) in lent for pk in transfers)
+        if has_lent and charge.payer_id not in owed:
             owed[charge.payer_id] = still_owed(charge.payer_id)
         bills[key] = Bill(
             billed=-sum(moved[pk, charge.payer_id] for pk in transfers),

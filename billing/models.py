@@ -92,14 +92,16 @@ class Transfer(models.Model):
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
-    def statement_of(self, user: User) -> "EntryQuerySet":
-        """What a person's wallet and debts went through, newest first."""
-        return self.filter(account__user=user).select_related("transfer", "account").order_by("-pk")
+    def statements_of(self, user: User) -> "list[EntryQuerySet]":
+        """What a person's wallet and debts went through: a list for each, since an index leads through one account."""
+        accounts = Account.objects.filter(user=user)
+        return [self.filter(account=account).select_related("transfer", "account") for account in accounts]
 
 
 class Entry(models.Model):
-    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
+    # Both are the beginning of an index below; one of their own would only have to be written, too.
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries", db_index=False)
     amount = models.BigIntegerField(_("amount"))
 
     objects = EntryQuerySet.as_manager()
@@ -108,6 +110,7 @@ class Entry(models.Model):
         verbose_name = _("entry")
         verbose_name_plural = _("entries")
         ordering = ("-pk",)
+        indexes = (models.Index(fields=["account", "-id"], name="entry_by_account"),)
         constraints = (
             models.UniqueConstraint(fields=["transfer", "account"], name="entry_once_per_account"),
             models.CheckConstraint(condition=~Q(amount=0), name="entry_moves_something"),

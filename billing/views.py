@@ -6,13 +6,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import bills, providers, units, wallets
@@ -26,12 +26,12 @@ OFFERED_FOR = timedelta(days=1)
 
 
 def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -> HttpResponse:
-    page = Paginator(Entry.objects.statement_of(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = keyset.page(*Entry.objects.statements_of(request.user), asked=request.GET, size=PAGE_SIZE)
     context = {
         "form": form,
         "wallet": wallets.wallet_of(request.user),
-        "entries": page,
-        "lines": bills.with_reversed(page),
+        "page": page,
+        "lines": bills.with_reversed(page.rows),
         "holds": Hold.objects.active().filter(account__user=request.user),
         "top_ups": TopUp.objects.filter(
             user=request.user, status=TopUp.Status.PENDING, created_at__gt=timezone.now() - OFFERED_FOR

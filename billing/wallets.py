@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +14,9 @@ from accounts.models import User
 from billing import ledger
 from billing.models import Account, Hold, TopUp, Transfer
 from billing.providers import PaymentProvider
+from sharecharge import prepared
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 Kind = Account.Kind
 
@@ -32,8 +34,11 @@ class Wallet:
         return self.balance - self.held
 
 
+_accounts = Prepared(lambda user: Account.objects.filter(user=user), user=1)
+
+
 def wallet_of(user: User) -> Wallet:
-    accounts = {account.kind: account for account in Account.objects.filter(user=user)}
+    accounts = {account.kind: account for account in _accounts.all(user=user.pk)}
     wallet, receivable = accounts.get(Kind.WALLET), accounts.get(Kind.RECEIVABLE)
     return Wallet(
         balance=wallet.balance if wallet else 0,
@@ -50,21 +55,20 @@ def hold(user: User, *, reference: str, minimum: int, wanted: int) -> Hold:
 
     Refused when the wallet has less, or when something is owed from before.
     """
-    with transaction.atomic():
-        accounts = [ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)]
-        wallet, receivable = (ledger.lock(accounts)[account.pk] for account in accounts)
-        existing = Hold.objects.filter(reference=reference).first()
-        if existing:
-            return existing
-        if receivable.balance:
-            raise Refused("payment_due", _("An earlier session is not paid yet. Top up your wallet first."), status=402)
+    with transaction.atomic(savepoint=False):
+        accounts = ledger.lock([user])
+        wallet, receivable = accounts[Kind.WALLET, user.pk], accounts[Kind.RECEIVABLE, user.pk]
         amount = min(wanted, wallet.available)
-        if amount < max(minimum, 1):
-            raise Refused(
-                "balance_too_low", _("There is too little money in your wallet. Top it up first."), status=402
-            )
-        Account.objects.filter(pk=wallet.pk).update(held=F("held") + amount)
-        return Hold.objects.create(account=wallet, reference=reference, amount=amount)
+        reserved = Hold(account=wallet, reference=reference, amount=amount)
+        if not receivable.balance and amount >= max(minimum, 1) and prepared.insert(reserved, unless="reference"):
+            wallet.held += amount
+            prepared.update(wallet, "held")
+            return reserved
+        if existing := Hold.objects.filter(reference=reference).first():
+            return existing
+    if receivable.balance:
+        raise Refused("payment_due", _("An earlier session is not paid yet. Top up your wallet first."), status=402)
+    raise Refused("balance_too_low", _("There is too little money in your wallet. Top it up first."), status=402)
 
 
 def extend_hold(reference: str, *, by: int) -> int:
@@ -99,10 +103,10 @@ def expire_holds(now: datetime) -> int:
 
 def _lock_hold(reference: str) -> Hold | None:
     """The active hold with its account, both read under the account's lock."""
-    held = Hold.objects.active().filter(reference=reference).select_related("account").first()
-    if held is None:
+    held = Hold.objects.active().filter(reference=reference).select_related("account__user").first()
+    if held is None or held.account.user is None:
         return None
-    wallet = ledger.lock([held.account])[held.account_id]
+    wallet = ledger.lock([held.account.user])[Kind.WALLET, held.account.user_id]
     held = Hold.objects.active().filter(pk=held.pk).first()
     if held is not None:
         held.account = wallet
@@ -159,23 +163,31 @@ def _move(
     description: str,
     hold: str = "",
 ) -> Transfer | None:
-    with transaction.atomic():
-        pairs = {user: (ledger.account(Kind.WALLET, user), ledger.account(Kind.RECEIVABLE, user)) for user in changes}
-        sides = {ledger.account(side): amount for side, amount in counter.items()}
-        # All locks first, in their order; the hold's account is among them.
-        locked = ledger.lock([*(account for pair in pairs.values() for account in pair), *sides])
-        if hold:
-            release_hold(hold)
-            locked = ledger.lock(locked.values())
-        posted = Transfer.objects.filter(reference=reference).first()
-        if posted:
-            # The split between wallet and debt depends on the day; whether it was done does not.
-            return posted
-        lines = dict(sides)
+    with transaction.atomic(savepoint=False):
+        locked = ledger.lock(changes)
+        freed = _end_hold(hold) if hold else {}
+        for account in locked.values():
+            account.held -= freed.get(account.pk, 0)
+        lines = {ledger.side(kind_of_side): amount for kind_of_side, amount in counter.items()}
         for user, change in changes.items():
-            wallet, receivable = (locked[account.pk] for account in pairs[user])
+            wallet, receivable = locked[Kind.WALLET, user.pk], locked[Kind.RECEIVABLE, user.pk]
             lines |= _gain(wallet, receivable, change) if change >= 0 else _pay(wallet, receivable, -change)
-        return ledger.post(kind, reference=reference, lines=lines, description=description[:200])
+        # A repeat splits the amount between wallet and debt by today's balance, which is not what counts.
+        return ledger.post(
+            kind, reference=reference, lines=lines, description=description[:200], freed=freed, is_locked=True
+        )
+
+
+def _end_hold(reference: str) -> dict[int, int]:
+    """Ends the active hold with this reference. Gives how much of which account it had reserved; its wallet is locked,
+    and is told by `ledger.post`."""
+    released_at = connection.ops.adapt_datetimefield_value(timezone.now())
+    ended = prepared.execute(
+        "UPDATE billing_hold SET released_at = %s WHERE reference = %s AND released_at IS NULL"
+        " RETURNING account_id, amount",
+        [released_at, reference],
+    )
+    return dict(ended)
 
 
 def _gain(wallet: Account, receivable: Account, amount: int) -> dict[Account, int]:

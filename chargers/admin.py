@@ -6,18 +6,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import formats, timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import KeptAdmin, LivingFilter, ReadOnlyAdmin, name_fields
-from accounts.models import User
+from accounts.admin import (
+    MATCHES,
+    EndlessAdmin,
+    KeptAdmin,
+    LatestValuesFilter,
+    LivingFilter,
+    key_in,
+    name_fields,
+    people_called,
+)
+from accounts.models import IdTag, User
 from billing import units
 from billing.admin import money_column
-from chargers import commands, live, registry, sessions, settlement, shapes
+from chargers import authorization, commands, live, registry, sessions, settlement, shapes
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -39,6 +48,21 @@ name_fields(Command, connector=_("connector"), session=_("session"), requested_b
 def operator(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
+
+
+def chargers_called(text: str) -> list[int]:
+    """Keys of some chargers whose name or identity has this in it."""
+    found = Charger.objects.filter(Q(name__icontains=text) | Q(identity__icontains=text)).order_by()
+    return list(found.values_list("pk", flat=True)[:MATCHES])
+
+
+class ChargersFactsAdmin(EndlessAdmin):
+    """What chargers said and did. A search finds chargers."""
+
+    search_help_text = _("The name or the identity of a charger")
+
+    def find(self, text: str) -> Q:
+        return Q(charger__in=chargers_called(text))
 
 
 class OnlineFilter(admin.SimpleListFilter):
@@ -66,6 +90,9 @@ class ConnectorInline(admin.TabularInline):
     can_delete = False
     fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code")
     readonly_fields = ("connector_id", "tariff", "status", "error_code")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        return super().get_queryset(request).select_related("charger", "tariff")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -165,33 +192,50 @@ class AttentionFilter(admin.SimpleListFilter):
         return queryset.unsettled() if self.value() == "unbilled" else queryset
 
 
+class RefusalFilter(admin.SimpleListFilter):
+    title = _("refused because")
+    parameter_name = "refusal"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(reason.value, sentence) for reason, sentence in authorization.SENTENCES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(status="refused", refusal=self.value()) if self.value() else queryset
+
+
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ReadOnlyAdmin):
+class ChargingSessionAdmin(ChargersFactsAdmin):
     list_display = ("id", "place", "driver", "state", "began", "energy", money_column("cost", _("cost")))
-    list_filter = (AttentionFilter, "status", "closed_by", "refusal", "is_clock_doubtful")
-    search_fields = ("=id", "charger__name", "charger__identity", "user__email", "user__name", "id_tag_text")
+    list_filter = (
+        AttentionFilter, "status", "closed_by", RefusalFilter, "is_clock_doubtful", "start_received_at"
+    )  # fmt: skip
+    search_help_text = _("The number of a session, a charger, a person, or a registered card")
     list_select_related = ("charger", "user")
-    date_hierarchy = "start_received_at"
     actions = ("release", "stop_remotely", "close")
 
-    @admin.display(description=_("energy"), ordering="energy_wh")
+    def find(self, text: str) -> Q:
+        cards = IdTag.objects.filter(uid__icontains=text).order_by().values_list("pk", flat=True)[:MATCHES]
+        found = super().find(text) | Q(user__in=people_called(text)) | Q(id_tag__in=list(cards))
+        return found | Q(pk=key_in(text))
+
+    @admin.display(description=_("energy"))
     def energy(self, session: ChargingSession) -> str:
         return units.kwh(session.energy_wh)
 
     # Not the fields themselves: Django breaks no lines in them, and the list becomes wider than a screen.
-    @admin.display(description=_("charger"), ordering="charger__name")
+    @admin.display(description=_("charger"))
     def place(self, session: ChargingSession) -> str:
         return session.charger.name
 
-    @admin.display(description=_("driver"), ordering="user__name")
+    @admin.display(description=_("driver"))
     def driver(self, session: ChargingSession) -> str:
         return str(session.user or units.NOTHING)
 
-    @admin.display(description=_("status"), ordering="status")
+    @admin.display(description=_("status"))
     def state(self, session: ChargingSession) -> str:
         return gettext("held for review") if session.is_held else session.get_status_display()
 
-    @admin.display(description=_("started"), ordering="start_received_at")
+    @admin.display(description=_("started"))
     def began(self, session: ChargingSession) -> str:
         return formats.date_format(timezone.localtime(session.start_received_at), "SHORT_DATETIME_FORMAT")
 
@@ -228,22 +272,27 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         self.for_each(request, rows, lambda session: sessions.close(session, by=by))
 
 
+class ContextFilter(LatestValuesFilter):
+    title = _("context")
+    parameter_name = "context"
+
+
 @admin.register(MeterValue)
-class MeterValueAdmin(ReadOnlyAdmin):
+class MeterValueAdmin(ChargersFactsAdmin):
     list_display = ("id", "charger", "connector_id", "session", "received_at", "energy_wh", "power_w", "soc_percent")
-    list_filter = ("context",)
-    search_fields = ("=session__id", "charger__name", "charger__identity")
+    list_filter = (ContextFilter,)
+    search_help_text = _("The number of a session, or a charger")
     list_select_related = ("charger", "session")
-    date_hierarchy = "received_at"
     exclude = ("digest",)
+
+    def find(self, text: str) -> Q:
+        return super().find(text) | Q(session=key_in(text))
 
 
 @admin.register(UnmatchedStop)
-class UnmatchedStopAdmin(ReadOnlyAdmin):
+class UnmatchedStopAdmin(ChargersFactsAdmin):
     list_display = ("id", "charger", "transaction_id", "id_tag_text", "meter_stop_wh", "stop_reason", "received_at")
-    search_fields = ("charger__name", "charger__identity", "transaction_id", "id_tag_text")
     list_select_related = ("charger",)
-    date_hierarchy = "received_at"
 
 
 class CommandStateFilter(admin.SimpleListFilter):
@@ -260,12 +309,14 @@ class CommandStateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Command)
-class CommandAdmin(ReadOnlyAdmin):
+class CommandAdmin(ChargersFactsAdmin):
     list_display = ("id", "charger", "action", "state", "requested_by", "created_at", "sent_at", "answered_at", "error")
     list_filter = (CommandStateFilter, "action")
-    search_fields = ("charger__name", "charger__identity", "requested_by__email")
+    search_help_text = _("A charger, or the person who asked")
     list_select_related = ("charger", "requested_by")
-    date_hierarchy = "created_at"
+
+    def find(self, text: str) -> Q:
+        return super().find(text) | Q(requested_by__in=people_called(text))
 
     @admin.display(description=_("state"))
     def state(self, command: Command) -> str:
@@ -273,18 +324,23 @@ class CommandAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ConnectionAttempt)
-class ConnectionAttemptAdmin(ReadOnlyAdmin):
+class ConnectionAttemptAdmin(ChargersFactsAdmin):
     list_display = ("last_at", "outcome", "path", "charger", "remote_address", "subprotocols", "count")
     list_filter = ("outcome",)
-    search_fields = ("path", "remote_address", "charger__name")
+    search_help_text = _("A charger, or the whole address that somebody came from")
     list_select_related = ("charger",)
-    date_hierarchy = "last_at"
+
+    def find(self, text: str) -> Q:
+        return super().find(text) | Q(remote_address=text)
+
+
+class ActionFilter(LatestValuesFilter):
+    title = _("action")
+    parameter_name = "action"
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(ChargersFactsAdmin):
     list_display = ("at", "charger", "direction", "action", "is_error")
-    list_filter = ("direction", "is_error", "action")
-    search_fields = ("charger__name", "charger__identity", "message_id")
+    list_filter = ("at", "direction", "is_error", ActionFilter)
     list_select_related = ("charger",)
-    date_hierarchy = "at"

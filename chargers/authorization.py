@@ -11,6 +11,7 @@ from accounts.models import IdTag, User
 from billing import wallets
 from chargers.models import Charger, ChargingSession, Connector
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 
 class Reason(StrEnum):
@@ -69,26 +70,53 @@ class Verdict:
         return self.tag
 
 
+_places = Prepared(lambda charger: Charger.objects.select_related("owner").filter(pk=charger), charger=1)
+
+
+def check_at(charger_id: int, id_tag_text: str) -> Verdict:
+    """The verdict for a tag that is held to this charger."""
+    charger = _places.first(charger=charger_id)
+    assert charger is not None, "a charger that is connected has its row"
+    return check(charger, id_tag_text)
+
+
 def check(charger: Charger, id_tag_text: str, connector: Connector | None = None) -> Verdict:
     """The verdict for a tag as it was read, at one connector or (at Authorize, which names none) at any of them."""
     tag = id_tags.find(id_tag_text)
-    if tag is None:
-        return Verdict(None, Reason.UNKNOWN_CARD)
-    reason = _check_card(tag) or _check_place(charger, tag.user) or _check_connectors(charger, tag.user, connector)
-    if reason and connector is None and _is_charging_at(charger, tag):
+    verdict = _check(charger, tag, connector, with_wallet=True)
+    if tag and verdict.reason and connector is None and _is_charging_at(charger, tag):
         # The card is tapped to stop. Money or sharing rules that changed meanwhile must not keep it from that.
         return Verdict(tag, None)
-    return Verdict(tag, reason)
-
-
-def check_start(charger: Charger, id_tag_text: str, connector: Connector | None) -> Verdict:
-    """The verdict for a start: `check`, on a connector that exists, and the tag not in use elsewhere."""
-    if connector is None:
-        return Verdict(id_tags.find(id_tag_text), Reason.NO_CONNECTOR)
-    verdict = check(charger, id_tag_text, connector)
-    if verdict.tag and verdict.is_accepted and _is_charging_elsewhere(connector, verdict.tag):
-        return Verdict(verdict.tag, Reason.ALREADY_CHARGING)
     return verdict
+
+
+def check_start(
+    charger: Charger, tag: IdTag | None, connector: Connector | None, *, running: list[ChargingSession] | None = None
+) -> Verdict:
+    """The verdict for a start: `check`, on a connector that exists, and the tag not in use elsewhere.
+
+    `running`, with their chargers, are the sessions among which the tag's are. Who gives them reserves the money right
+    afterwards: then the wallet is not looked at here.
+    """
+    if connector is None:
+        return Verdict(tag, Reason.NO_CONNECTOR)
+    verdict = _check(charger, tag, connector, with_wallet=running is None)
+    if verdict.tag and verdict.is_accepted:
+        running = _running_with.all(tag=verdict.tag.pk) if running is None else running
+        if any(_is_elsewhere(session, verdict.tag, connector) for session in running):
+            return Verdict(verdict.tag, Reason.ALREADY_CHARGING)
+    return verdict
+
+
+def _check(charger: Charger, tag: IdTag | None, connector: Connector | None, *, with_wallet: bool) -> Verdict:
+    if tag is None:
+        return Verdict(None, Reason.UNKNOWN_CARD)
+    reason = (
+        _check_card(tag)
+        or _check_place(charger, tag.user)
+        or _check_connectors(charger, tag.user, connector, with_wallet=with_wallet)
+    )
+    return Verdict(tag, reason)
 
 
 def is_free_for(charger: Charger, connector: Connector, user: User) -> bool:
@@ -118,27 +146,29 @@ def _check_place(charger: Charger, user: User) -> Reason | None:
     return None if charger.is_sharing and charger.owner.is_active else Reason.NOT_SHARED
 
 
-def _check_connectors(charger: Charger, user: User, connector: Connector | None) -> Reason | None:
+def _check_connectors(charger: Charger, user: User, connector: Connector | None, *, with_wallet: bool) -> Reason | None:
     """Is there a connector that this user may use and can pay for? The best answer of those in question counts."""
-    candidates = [connector] if connector else list(charger.connectors.select_related("tariff"))
-    reasons = [_check_connector(charger, user, candidate) for candidate in candidates]
-    if not reasons:
-        # Nothing was discovered yet; the owner may try the charger out, StartTransaction will look again.
-        return None if charger.owner_id == user.pk else Reason.NO_PRICE
-    return None if None in reasons else reasons[0]
-
-
-def _check_connector(charger: Charger, user: User, connector: Connector) -> Reason | None:
     if charger.owner_id == user.pk:
+        # Also where nothing was discovered yet: the owner may try the charger out, StartTransaction will look again.
         return None
+    candidates = [connector] if connector else _connectors.all(charger=charger.pk)
+    reasons = [_check_connector(candidate) for candidate in candidates] or [Reason.NO_PRICE]
+    if None not in reasons:
+        return reasons[0]
+    usable = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
+    if not with_wallet or any(is_free_for(charger, candidate, user) for candidate in usable):
+        return None
+    return check_wallet(user)
+
+
+def _check_connector(connector: Connector) -> Reason | None:
     if not connector.is_enabled:
         return Reason.CONNECTOR_OFF
-    if connector.tariff is None:
-        return Reason.NO_PRICE
-    return None if is_free_for(charger, connector, user) else _check_wallet(user)
+    return Reason.NO_PRICE if connector.tariff is None else None
 
 
-def _check_wallet(user: User) -> Reason | None:
+def check_wallet(user: User) -> Reason | None:
+    """Does this person owe nothing, and have enough to start where it costs something?"""
     wallet = wallets.wallet_of(user)
     if wallet.owed:
         return Reason.PAYMENT_DUE
@@ -156,7 +186,15 @@ def _is_charging_at(charger: Charger, tag: IdTag) -> bool:
     return charger.sessions.running().filter(id_tag__in=_same_group(tag)).exists()
 
 
-def _is_charging_elsewhere(connector: Connector, tag: IdTag) -> bool:
+def _is_elsewhere(session: ChargingSession, tag: IdTag, connector: Connector) -> bool:
     """A session at a charger that fell silent does not count: its driver is long gone and must not be locked out."""
-    running = ChargingSession.objects.running().filter(id_tag=tag).exclude(connector=connector)
-    return running.filter(charger__in=Charger.objects.heard()).exists()
+    return session.id_tag_id == tag.pk and session.connector_id != connector.pk and session.charger.is_online
+
+
+_running_with = Prepared(
+    lambda tag: ChargingSession.objects.running().filter(id_tag=tag).select_related("charger"), tag=1
+)
+_connectors = Prepared(
+    lambda charger: Connector.objects.filter(charger=charger).select_related("tariff").order_by("connector_id"),
+    charger=1,
+)

@@ -5,6 +5,7 @@ charging profiles are sent again after a lost connection until they are answered
 """
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
-from accounts.models import User
+from accounts.models import IdTag, User
 from chargers import authorization, live, registry, vendors
 from chargers.models import Charger, ChargingSession, Command, Connector
 from sharecharge.errors import Refused
@@ -28,6 +29,7 @@ SETUP = frozenset({Action.TRIGGER_MESSAGE, Action.GET_CONFIGURATION, Action.CHAN
 DEFAULT_LIFETIME = timedelta(minutes=10)
 # How long an accepted remote start may take to become a session (the driver walks to the car, a history is replayed).
 START_WINDOW = timedelta(minutes=15)
+CONFIGURATION_READ_EVERY = timedelta(days=1)
 
 
 # ------------------------------------------------------------------------------------------------ asking
@@ -66,7 +68,7 @@ def request_remote_start(charger: Charger, connector: Connector, *, user: User) 
     if connector.charger_id != charger.pk:
         raise Refused("no_connector", authorization.SENTENCES[authorization.Reason.NO_CONNECTOR], status=404)
     tag = id_tags.virtual_tag(user)
-    authorization.check_start(charger, tag.uid, connector).require()
+    authorization.check_start(charger, tag, connector).require()
     if not charger.is_online:
         raise Refused("charger_offline", _("This charger is offline. Try another one, or later."))
     with transaction.atomic():
@@ -133,11 +135,17 @@ def rotate_password(charger: Charger, *, by: User) -> str:
     return password
 
 
-def after_boot(charger: Charger) -> None:
-    """What we ask of a charger that has just booted: little, and only if it is wanted (gateway.md 3)."""
+def after_boot(charger: Charger, *, has_changed: bool) -> None:
+    """What we ask of a charger that has just booted: little, and only if it is wanted (gateway.md 3).
+
+    Its configuration once a day, and when it `has_changed`: after a power cut whole streets boot at once.
+    """
     if not charger.is_configured_after_boot:
         return
-    if not charger.commands.open().filter(action=Action.GET_CONFIGURATION).exists():
+    lately = charger.commands.filter(
+        action=Action.GET_CONFIGURATION, created_at__gt=timezone.now() - CONFIGURATION_READ_EVERY
+    )
+    if has_changed or not lately.exists():
         request(charger, Action.GET_CONFIGURATION)
     _limit_current(charger, None)
 
@@ -146,7 +154,14 @@ def after_start(session: ChargingSession) -> None:
     """Links the remote start that led to this session, and sends the limit that some wallboxes wait for."""
     if session.connector is None:
         return
-    begun = session.connector.commands.filter(
+    if session.id_tag and session.id_tag.kind == IdTag.Kind.VIRTUAL:  # nobody carries that one in a pocket
+        _link(session, session.connector)
+    if session.charger.is_configured_after_boot:
+        _limit_current(session.charger, session)
+
+
+def _link(session: ChargingSession, connector: Connector) -> None:
+    begun = connector.commands.filter(
         action=Action.REMOTE_START,
         requested_by=session.user,
         session=None,
@@ -157,15 +172,15 @@ def after_start(session: ChargingSession) -> None:
         begun.session = session
         begun.save(update_fields=["session"])
         _publish(begun)
-    if session.charger.is_configured_after_boot:
-        _limit_current(session.charger, session)
 
 
 def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
+    if not vendors.needs_current_limit(charger):
+        return
     connector = session.connector if session else charger.connectors.order_by("connector_id").first()
-    limit_a = vendors.current_limit_a(charger, connector)
+    limit_a = vendors.current_limit_a(connector)
     waiting = charger.commands.waiting(timezone.now()).filter(action=Action.SET_CHARGING_PROFILE)
-    if limit_a is not None and not waiting.filter(payload__limit_a=limit_a).exists():
+    if not waiting.filter(payload__limit_a=limit_a).exists():
         request(charger, Action.SET_CHARGING_PROFILE, payload={"limit_a": limit_a, "phases": 3}, session=session)
 
 
@@ -211,9 +226,9 @@ def finish(command_id: int, *, result: dict[str, Any] | None = None, error: str 
         _publish(command)
 
 
-def connection_lost(charger_id: int) -> None:
-    """The socket closed under what was sent: what may be repeated waits again, of the rest nobody knows the end."""
-    sent = Command.objects.open().filter(charger_id=charger_id).exclude(sent_at=None)
+def connections_lost(charger_ids: Collection[int]) -> None:
+    """Sockets closed under what was sent: what may be repeated waits again, of the rest nobody knows the end."""
+    sent = Command.objects.open().filter(charger__in=charger_ids).exclude(sent_at=None)
     for command in sent:
         if command.action in Command.REPEATABLE:
             Command.objects.filter(pk=command.pk).update(sent_at=None)

@@ -16,10 +16,11 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import translation
 
 from accounts.models import User
-from chargers import live, shapes, visibility
+from chargers import live, pins, shapes, visibility
 from chargers.models import Charger, ChargingSession, Command
 
 logger = logging.getLogger(__name__)
@@ -165,30 +166,29 @@ class NowhereConsumer(Watcher):
 
 
 class MapConsumer(Watcher):
-    """The public map: all pins of `?box=south,west,north,east`, then each pin that changes."""
+    """The public map: each pin that changes. All of them come from `views.places.map_data`, which knows a 304."""
 
     def admit(self) -> list[str]:
         return [live.MAP_GROUP]
 
     def look(self) -> shapes.Shape:
-        chargers = Charger.objects.visible_to(self.user)
-        with contextlib.suppress(ValueError):
-            chargers = chargers.in_box(*shapes.parse_box(parameter(self.scope, "box")))
-        return {"chargers": shapes.pins(chargers, limit=shapes.BOX_LIMIT)}
+        return {}
 
     async def tell(self, events: list[Event]) -> None:
         if not events:
             await super().tell(events)
             return
-        for change in await self.ask(self.changes, {event["charger"] for event in events}):
+        was_public = {event["charger"] for event in events if event.get("was_public")}
+        for change in await self.ask(self.changes, {event["charger"] for event in events}, was_public):
             await self.send_json(change)
 
-    def changes(self, keys: set[int]) -> list[shapes.Shape]:
+    def changes(self, keys: set[int], was_public: set[int]) -> list[shapes.Shape]:
+        """A pin for what may be seen; the end of a pin for what could be seen before. Of others not even the code."""
         visible = shapes.with_connectors(Charger.objects.visible_to(self.user).filter(pk__in=keys))
-        pins: list[shapes.Shape] = [{"type": "pin", "data": shapes.pin(charger)} for charger in visible]
-        seen = {pin["data"]["code"] for pin in pins}
-        codes = Charger.objects.filter(pk__in=keys).values_list("code", flat=True)
-        return pins + [{"type": "gone", "data": {"code": code}} for code in codes if code not in seen]
+        changed: list[shapes.Shape] = [{"type": "pin", "data": pins.pin(charger)} for charger in visible]
+        known = Q(access=Charger.Access.PUBLIC) | Q(pk__in=was_public)
+        hidden = Charger.objects.filter(known, pk__in=keys - {charger.pk for charger in visible})
+        return changed + [{"type": "gone", "data": {"code": code}} for code in hidden.values_list("code", flat=True)]
 
 
 class PlaceConsumer(Watcher):

@@ -1,14 +1,16 @@
 """What a charger says about itself: that it knocks, is connected, has booted, is gone."""
 
 import logging
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from chargers import commands, live
+from chargers import commands, live, rows
+from chargers.facts import Facts
 from chargers.models import Charger, ConnectionAttempt
 from chargers.models.fleet import silence_limit
 
@@ -31,18 +33,21 @@ STRANGER_ROWS_PER_MINUTE = 10
 REVOKED = "revoked"
 
 
-def record_attempt(
+def kept(path: str, remote_address: str, subprotocols: list[str]) -> tuple[str, str, str]:
+    """What an attempt to connect showed, as it is stored."""
+    return path[:300].replace("\0", ""), remote_address[:45], ", ".join(subprotocols)[:200].replace("\0", "")
+
+
+def record_refusal(
     *, charger: Charger | None, path: str, remote_address: str, subprotocols: list[str], outcome: Outcome
 ) -> None:
-    """Keeps that somebody knocked, for the owner who waits and for the operator. Repeats are counted per minute."""
+    """Keeps that somebody knocked and was not let in, for the owner who waits and for the operator. Repeats are counted
+    per minute."""
     now = timezone.now()
+    path, remote_address, offered = kept(path, remote_address, subprotocols)
     key = {
-        "charger": charger,
-        "path": path[:300].replace("\0", ""),
-        "remote_address": remote_address[:45],
-        "subprotocols": ", ".join(subprotocols)[:200].replace("\0", ""),
-        "outcome": outcome,
-    }
+        "charger": charger, "path": path, "remote_address": remote_address, "subprotocols": offered, "outcome": outcome,
+    }  # fmt: skip
     lately = ConnectionAttempt.objects.filter(first_at__gt=now - timedelta(minutes=1))
     recent = lately.filter(**key).first()
     if recent is None and charger is None:
@@ -57,48 +62,98 @@ def record_attempt(
         live.publish_attempt(charger.pk)
 
 
-def connected(charger: Charger, *, mark: str) -> None:
-    """A newly authenticated socket serves this charger from now on; an older one is told to close (R15)."""
-    with transaction.atomic():
-        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
-        if charger.is_online:
-            logger.warning("a second connection takes over", extra={"connection": mark, "charger": charger.pk})
-        now = timezone.now()
-        charger.connection_mark = mark
-        charger.connected_at = charger.last_seen_at = now
-        charger.disconnected_at = None
-        charger.save(update_fields=["connection_mark", "connected_at", "last_seen_at", "disconnected_at"])
-        commands.connection_lost(charger.pk)
-        live.publish_takeover(charger.pk, mark)
-        live.publish_charger(charger)
+def arrived(batch: Sequence[Facts]) -> None:
+    """Newly authenticated sockets serve their chargers from now on; older ones are told to close (R15)."""
+    if not batch:
+        return
+    newest = {facts.charger_id: (facts, facts.arrival) for facts in batch if facts.arrival}
+    rows.update(
+        Charger,
+        ("id", "connection_mark", "connected_at", "last_seen_at", "disconnected_at"),
+        [(key, told.mark, facts.received_at, facts.received_at, None) for key, (facts, told) in sorted(newest.items())],
+    )
+    _record_arrivals(batch)
+    commands.connections_lost(newest)
+    for _facts, told in newest.values():
+        if told.replaced_mark:
+            live.publish_takeover(told.replaced_mark)
+    live.publish_chargers(newest.keys())
 
 
-def disconnected(charger_id: int, *, mark: str) -> None:
-    """This socket closed. Nothing happens when a newer one has taken its place."""
-    with transaction.atomic():
-        own = Charger.objects.filter(pk=charger_id, connection_mark=mark)
-        if own.update(connection_mark="", disconnected_at=timezone.now()):
-            commands.connection_lost(charger_id)
-            live.publish_charger(Charger.objects.get(pk=charger_id))
+def _record_arrivals(batch: Sequence[Facts]) -> None:
+    """Keeps who was let in. Repeats are counted per minute here too."""
+    latest = max(facts.received_at for facts in batch)
+    lately = ConnectionAttempt.objects.filter(
+        charger__in={facts.charger_id for facts in batch}, outcome=Outcome.ACCEPTED,
+        first_at__gt=latest - timedelta(minutes=1),
+    )  # fmt: skip
+    known = {(row.charger_id, row.path, row.remote_address, row.subprotocols): row for row in lately}
+    touched: dict[tuple[Any, ...], ConnectionAttempt] = {}
+    for facts in batch:
+        assert facts.arrival is not None
+        key = (facts.charger_id, facts.arrival.path, facts.arrival.remote_address, facts.arrival.subprotocols)
+        row = touched.setdefault(key, known.get(key) or _first_arrival(*key, at=facts.received_at))
+        row.count, row.last_at = row.count + 1, facts.received_at
+    repeats = [(row.pk, row.count, row.last_at) for row in touched.values() if row.pk]
+    rows.update(ConnectionAttempt, ("id", "count", "last_at"), repeats)
+    ConnectionAttempt.objects.bulk_create(row for row in touched.values() if row.pk is None)
+    for facts in batch:
+        live.publish_attempt(facts.charger_id)
+
+
+def _first_arrival(
+    charger_id: int, path: str, remote_address: str, subprotocols: str, *, at: datetime
+) -> ConnectionAttempt:
+    return ConnectionAttempt(
+        charger_id=charger_id, path=path, remote_address=remote_address, subprotocols=subprotocols,
+        outcome=Outcome.ACCEPTED, count=0, first_at=at,
+    )  # fmt: skip
+
+
+def seen(charger_ids: Collection[int], *, at: datetime) -> None:
+    """These chargers were heard. One that somebody is just deciding about is left for the next time: facts never wait
+    for a decision."""
+    if not charger_ids:
+        return
+    found = Charger.objects.filter(pk__in=charger_ids)
+    if connection.features.has_select_for_update_skip_locked:
+        found = Charger.objects.filter(pk__in=found.select_for_update(no_key=True, skip_locked=True).values("pk"))
+    found.update(last_seen_at=at)
+
+
+def left(batch: Sequence[Facts]) -> None:
+    """These sockets closed. Nothing happens where a newer one has taken the place."""
+    if not batch:
+        return
+    served = Charger.objects.filter(
+        pk__in={facts.charger_id for facts in batch}, connection_mark__in={facts.left for facts in batch}
+    )
+    gone = list(served.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    if gone:
+        latest = max(facts.received_at for facts in batch)
+        Charger.objects.filter(pk__in=gone).update(connection_mark="", disconnected_at=latest)
+        commands.connections_lost(gone)
+        live.publish_chargers(gone)
 
 
 def booted(charger_id: int, reported: dict[str, Any]) -> Charger:
     """Keeps what a BootNotification says. Empty values do not wipe what is known; over-long ones are cut."""
-    charger = Charger.objects.select_for_update(no_key=True).get(pk=charger_id)
-    changed = ["last_boot_at"]
-    for name, length in BOOT_FIELDS.items():
-        value = str(reported.get(name) or "").replace("\0", "").strip()[:length]
-        if value:
-            setattr(charger, name, value)
-            changed.append(name)
-    charger.last_boot_at = timezone.now()
-    if charger.registration == Charger.Registration.ACCEPTED:
-        charger.booted_at = charger.booted_at or charger.last_boot_at
-        changed.append("booted_at")
-        commands.after_boot(charger)
-    charger.save(update_fields=changed)
-    live.publish_charger(charger)
-    return charger
+    with transaction.atomic():
+        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger_id)
+        changed = ["last_boot_at"]
+        for name, length in BOOT_FIELDS.items():
+            value = str(reported.get(name) or "").replace("\0", "").strip()[:length]
+            if value and value != getattr(charger, name):
+                setattr(charger, name, value)
+                changed.append(name)
+        charger.last_boot_at = timezone.now()
+        if charger.registration == Charger.Registration.ACCEPTED:
+            charger.booted_at = charger.booted_at or charger.last_boot_at
+            changed.append("booted_at")
+            commands.after_boot(charger, has_changed="firmware_version" in changed)
+        charger.save(update_fields=changed)
+        live.publish_charger(charger)
+        return charger
 
 
 def firmware_status(charger_id: int, status: str) -> None:
@@ -133,7 +188,3 @@ def mark_silent(now: datetime) -> int:
                 live.publish_charger(charger)
                 count += 1
     return count
-
-
-def forget_attempts(before: datetime) -> int:
-    return ConnectionAttempt.objects.filter(last_at__lt=before).delete()[0]

@@ -5,214 +5,185 @@ batching": no timer, a lone fact is committed immediately). Whoever submitted a 
 commit. A batch that fails is written again one by one, so that one poisoned fact costs only itself.
 """
 
-from __future__ import annotations
-
+import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import time
+from collections.abc import Collection, Sequence
 
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 
-from chargers import live
+from chargers import live, presence, rows
+from chargers.database import refresh_connection, writing
+from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, Message, MeterValue
 
 logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 500
-QUEUE_LIMIT = 10_000
+QUEUE_LIMIT = 20_000
 # A wallbox has a handful of connectors. Beyond this a number is a mistake, and makes no row.
 CONNECTOR_LIMIT = 64
-MESSAGE_TEXT_LIMIT = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What a charger measured at one moment. `session_id` is the transactionId as sent, None if none was."""
-
-    connector_id: int
-    session_id: int | None
-    measured_at: datetime
-    context: str
-    raw: list[Any]
-    digest: int
-    energy_wh: int | None = None
-    power_w: int | None = None
-    current_ma: int | None = None
-    voltage_mv: int | None = None
-    soc_percent: int | None = None
-    temperature_mc: int | None = None
-    phases: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectorStatus:
-    """`connector_id` 0 is the charger itself."""
-
-    connector_id: int
-    status: str
-    error_code: str
-    info: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One CALL and its answer, for the message log."""
-
-    direction: Message.Direction
-    message_id: str
-    action: str
-    request: str
-    response: str
-    is_error: bool
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What one frame of one charger tells. Any frame at all proves that the charger is alive."""
-
-    charger_id: int
-    received_at: datetime
-    samples: tuple[Sample, ...] = ()
-    status: ConnectorStatus | None = None
-    exchange: Exchange | None = None
+# The row of a charger is not rewritten for every frame: that it was heard within these seconds is known well enough.
+SEEN_EVERY_SECONDS = 5.0
+# And not in every batch.
+SEE_EVERY_SECONDS = 1.0
+REMEMBERED_LIMIT = 200_000
 
 
 # ------------------------------------------------------------------------------------------------ writing
 
 
-def write(batch: Sequence[Facts]) -> None:
-    """Stores a batch in one transaction. Also called by decisions, inside their own transaction."""
+def write(batch: Sequence[Facts], *, seen: Collection[int] | None = None) -> None:
+    """Stores a batch in one transaction. `seen`: the chargers whose last-seen time is due (None: all of them)."""
     with transaction.atomic():
-        connectors = _connectors(batch)
-        _write_samples(batch, connectors)
-        _write_statuses(batch, connectors)
-        _write_last_seen(batch)
+        presence.arrived([facts for facts in batch if facts.arrival])
+        write_samples([(facts, sample) for facts in batch for sample in facts.samples])
+        _write_statuses([(facts, facts.status) for facts in batch if facts.status])
         _write_messages(batch)
-
-
-def _connectors(batch: Sequence[Facts]) -> dict[tuple[int, int], Connector]:
-    """The connectors that the batch names, by (charger, number). Unknown ones are discovered: they get their row."""
-    named = {
-        (facts.charger_id, number)
-        for facts in batch
-        for number in (
-            *(sample.connector_id for sample in facts.samples),
-            *([facts.status.connector_id] if facts.status else ()),
+        presence.seen(
+            {facts.charger_id for facts in batch} if seen is None else seen,
+            at=max(facts.received_at for facts in batch),
         )
-        if 0 < number <= CONNECTOR_LIMIT
-    }
-    if not named:
-        return {}
-    found = _find_connectors(named)
-    missing = named - found.keys()
-    if missing:
-        discovered = [Connector(charger_id=charger, connector_id=number) for charger, number in sorted(missing)]
-        Connector.objects.bulk_create(discovered, ignore_conflicts=True)
-        found |= _find_connectors(missing)
-    return found
+        presence.left([facts for facts in batch if facts.left])
 
 
-def _find_connectors(named: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Connector]:
-    rows = Connector.objects.select_related("charger").filter(charger_id__in={charger for charger, _number in named})
-    return {(row.charger_id, row.connector_id): row for row in rows}
+class _Remembered:
+    """What a process has seen in the database and what never changes there, so that it is looked up once: the charger
+    of a session, and that a connector exists. And whom it has heard, and when it last wrote that."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[int, int] = {}
+        self.connectors: set[tuple[int, int]] = set()
+        self.seen_at: dict[int, float] = {}
+        self.heard: set[int] = set()
+        self.looked_at = 0.0
+
+    def have_seen(self, charger_ids: set[int]) -> None:
+        if charger_ids:
+            self.looked_at = time.monotonic()
+            self.seen_at.update(dict.fromkeys(charger_ids, self.looked_at))
+            self.heard = set()
+
+    def tidy(self) -> None:
+        if len(self.sessions) + len(self.connectors) + len(self.seen_at) > REMEMBERED_LIMIT:
+            self.forget()
+
+    def forget(self) -> None:
+        for known in (self.sessions, self.connectors, self.seen_at, self.heard):
+            known.clear()
+        self.looked_at = 0.0
 
 
-def _write_samples(batch: Sequence[Facts], connectors: dict[tuple[int, int], Connector]) -> None:
-    samples = [(facts, sample) for facts in batch for sample in facts.samples]
-    if not samples:
+remembered = _Remembered()
+
+SAMPLE_COLUMNS = (
+    "charger_id", "connector_id", "session_id", "measured_at", "received_at", "context", "energy_wh", "power_w",
+    "current_ma", "voltage_mv", "soc_percent", "temperature_mc", "phases", "raw", "digest",
+)  # fmt: skip
+
+
+def write_samples(told: Sequence[tuple[Facts, Sample]]) -> None:
+    """Stores samples with the sessions they belong to. One that is stored already is left alone."""
+    if not told:
         return
-    named = {sample.session_id for _facts, sample in samples if sample.session_id is not None}
-    own = set(ChargingSession.objects.filter(pk__in=named).values_list("charger_id", "pk")) if named else set()
-    unnamed = {
-        connectors[key].pk
-        for facts, sample in samples
-        if sample.session_id is None and (key := (facts.charger_id, sample.connector_id)) in connectors
-    }
-    running = dict(
-        ChargingSession.objects.running().filter(connector__in=unnamed).values_list("connector_id", "pk")
-        if unnamed
-        else ()
-    )
+    _discover({(facts.charger_id, sample.connector_id) for facts, sample in told})
+    sessions = _sessions_of(told)
+    rows.insert(
+        MeterValue,
+        SAMPLE_COLUMNS,
+        [
+            (
+                facts.charger_id, max(0, min(sample.connector_id, 32_767)), session_id, sample.measured_at,
+                facts.received_at, sample.context, sample.energy_wh, sample.power_w, sample.current_ma,
+                sample.voltage_mv, sample.soc_percent, sample.temperature_mc, sample.phases, sample.raw, sample.digest,
+            )
+            for (facts, sample), session_id in zip(told, sessions, strict=True)
+        ],
+    )  # fmt: skip
+    live.publish_measured({key for key in sessions if key is not None})
+
+
+def _discover(named: set[tuple[int, int]]) -> None:
+    """Connectors that samples name get their rows."""
+    missing = sorted(key for key in named - remembered.connectors if 0 < key[1] <= CONNECTOR_LIMIT)
+    if missing:
+        discovered = [Connector(charger_id=charger_id, connector_id=number) for charger_id, number in missing]
+        Connector.objects.bulk_create(discovered, ignore_conflicts=True)
+        transaction.on_commit(lambda: remembered.connectors.update(missing))
+
+
+def _sessions_of(told: Sequence[tuple[Facts, Sample]]) -> list[int | None]:
+    """The session of each sample: the one that it names, if that is its own charger's (R5); if it names none, the one
+    that runs on its connector."""
+    remembered.tidy()
+    named = {sample.session_id for _facts, sample in told if sample.session_id is not None}
+    if unknown := named - remembered.sessions.keys():
+        remembered.sessions.update(ChargingSession.objects.filter(pk__in=unknown).values_list("pk", "charger_id"))
+    unnamed = {facts.charger_id for facts, sample in told if sample.session_id is None}
+    running: dict[tuple[int, int], int] = {}
+    if unnamed:
+        found = ChargingSession.objects.running().filter(charger__in=unnamed, connector__isnull=False)
+        running = {
+            (charger, number): key
+            for charger, number, key in found.values_list("charger_id", "connector__connector_id", "pk")
+        }
 
     def session_of(facts: Facts, sample: Sample) -> int | None:
-        if sample.session_id is not None:
-            # R5: another charger's session is none of its business.
-            return sample.session_id if (facts.charger_id, sample.session_id) in own else None
-        connector = connectors.get((facts.charger_id, sample.connector_id))
-        return running.get(connector.pk) if connector else None
+        if sample.session_id is None:
+            return running.get((facts.charger_id, sample.connector_id))
+        return sample.session_id if remembered.sessions.get(sample.session_id) == facts.charger_id else None
 
-    rows = [
-        MeterValue(
-            charger_id=facts.charger_id,
-            connector_id=max(0, min(sample.connector_id, 32_767)),
-            session_id=session_of(facts, sample),
-            measured_at=sample.measured_at,
-            received_at=facts.received_at,
-            context=sample.context,
-            energy_wh=sample.energy_wh,
-            power_w=sample.power_w,
-            current_ma=sample.current_ma,
-            voltage_mv=sample.voltage_mv,
-            soc_percent=sample.soc_percent,
-            temperature_mc=sample.temperature_mc,
-            phases=sample.phases,
-            raw=sample.raw,
-            digest=sample.digest,
-        )
-        for facts, sample in samples
-    ]
-    MeterValue.objects.bulk_create(rows, ignore_conflicts=True)
-    live.publish_measured({row.session_id for row in rows if row.session_id is not None})
+    return [session_of(facts, sample) for facts, sample in told]
 
 
-def _write_statuses(batch: Sequence[Facts], connectors: dict[tuple[int, int], Connector]) -> None:
-    changed: dict[int, Connector] = {}
-    for facts in batch:
-        status = facts.status
-        if status is None:
-            continue
-        if status.connector_id == 0:
-            Charger.objects.filter(pk=facts.charger_id).update(status=status.status, error_code=status.error_code)
-        elif connector := connectors.get((facts.charger_id, status.connector_id)):
-            connector.status, connector.error_code = status.status, status.error_code
-            connector.info, connector.status_at = status.info, status.at
-            connector.status_received_at = facts.received_at
-            changed[connector.pk] = connector
-    if changed:
-        Connector.objects.bulk_update(
-            changed.values(), ["status", "error_code", "info", "status_at", "status_received_at"]
-        )
-        live.publish_connectors(list(changed.values()))
+STATUS_COLUMNS = ("status", "error_code", "info", "status_at", "status_received_at")
+CONNECTOR_KEY = ("charger_id", "connector_id")
+# What its owner says of a connector later; a discovered one begins with this.
+DISCOVERED = {"type": "", "current": Connector.Current.AC.value, "is_enabled": True}
 
 
-def _write_last_seen(batch: Sequence[Facts]) -> None:
-    latest = max(facts.received_at for facts in batch)
-    Charger.objects.filter(pk__in={facts.charger_id for facts in batch}).update(last_seen_at=latest)
+def _write_statuses(told: Sequence[tuple[Facts, ConnectorStatus]]) -> None:
+    """The last status of each connector. A connector that we do not know is discovered by it."""
+    if not told:
+        return
+    last = {(facts.charger_id, status.connector_id): (facts, status) for facts, status in told}
+    rows.insert(
+        Connector,
+        (*CONNECTOR_KEY, *STATUS_COLUMNS, *DISCOVERED),
+        [
+            (*key, status.status, status.error_code, status.info, status.at, facts.received_at, *DISCOVERED.values())
+            for key, (facts, status) in sorted(last.items(), key=lambda item: item[0])
+            if 0 < key[1] <= CONNECTOR_LIMIT
+        ],
+        unique=CONNECTOR_KEY,
+        update=STATUS_COLUMNS,
+    )
+    whole = [(key[0], status.status, status.error_code) for key, (_facts, status) in last.items() if key[1] == 0]
+    rows.update(Charger, ("id", "status", "error_code"), sorted(whole))
+    live.publish_chargers({charger_id for charger_id, _number in last})
+
+
+MESSAGE_COLUMNS = (
+    "charger_id", "direction", "message_id", "action", "request", "response", "is_error", "note", "at"
+)  # fmt: skip
 
 
 def _write_messages(batch: Sequence[Facts]) -> None:
-    Message.objects.bulk_create(
-        Message(
-            charger_id=facts.charger_id,
-            direction=facts.exchange.direction,
-            message_id=facts.exchange.message_id[:64],
-            action=facts.exchange.action[:64],
-            request=facts.exchange.request[:MESSAGE_TEXT_LIMIT],
-            response=facts.exchange.response[:MESSAGE_TEXT_LIMIT],
-            is_error=facts.exchange.is_error,
-            note=facts.exchange.note[:255],
-            at=facts.received_at,
-        )
-        for facts in batch
-        if facts.exchange
-    )
+    rows.insert(
+        Message,
+        MESSAGE_COLUMNS,
+        [
+            (
+                facts.charger_id, told.direction, told.message_id[:64], told.action[:64],
+                told.request[:MESSAGE_TEXT_LIMIT], told.response[:MESSAGE_TEXT_LIMIT], told.is_error, told.note[:255],
+                facts.received_at,
+            )
+            for facts in batch
+            if (told := facts.exchange)
+        ],
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ the writer thread
@@ -226,26 +197,28 @@ class Recorder:
     """The process's only writer of facts. Its thread begins with the first fact."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[Facts, Future[None]]] = queue.Queue(QUEUE_LIMIT)
+        self._waiting: queue.SimpleQueue[tuple[Facts, asyncio.Future[None]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def submit(self, facts: Facts) -> Future[None]:
-        """Hands a fact over. The future is done after its commit, or has the exception that prevented it.
+    def submit(self, facts: Facts) -> asyncio.Future[None]:
+        """Hands a fact over, from an event loop. The future is done after the commit, or has what prevented it.
 
         Raises Overloaded. Never blocks.
         """
-        done: Future[None] = Future()
-        try:
-            self._waiting.put_nowait((facts, done))
-        except queue.Full:
-            raise Overloaded from None
+        if self._waiting.qsize() >= QUEUE_LIMIT:
+            raise Overloaded
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.put((facts, done))
         if self._thread is None:
-            with self._lock:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-                    self._thread.start()
+            self._begin()
         return done
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -255,16 +228,15 @@ class Recorder:
                     batch.append(self._waiting.get_nowait())
                 except queue.Empty:
                     break
-            # Who has gone meanwhile (a socket that closed) was not answered and sends again; from here on nobody can
-            # take his future back.
-            batch = [(facts, done) for facts, done in batch if done.set_running_or_notify_cancel()]
-            if batch:
-                self._commit(batch)
+            self._commit(batch)
 
-    def _commit(self, batch: list[tuple[Facts, Future[None]]]) -> None:
+    def _commit(self, batch: list[tuple[Facts, asyncio.Future[None]]]) -> None:
+        facts = [item for item, _done in batch]
+        due = _due(facts)
         try:
-            close_old_connections()
-            write([facts for facts, _done in batch])
+            refresh_connection()
+            with writing():
+                write(facts, seen=due)
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
             if len(batch) > 1:
                 logger.warning("a batch of %d facts failed (%s), writing them one by one", len(batch), error)
@@ -272,10 +244,43 @@ class Recorder:
                     self._commit([item])
                 return
             connection.close_if_unusable_or_obsolete()
-            batch[0][1].set_exception(error)
+            _tell(batch, error)
         else:
-            for _facts, done in batch:
-                done.set_result(None)
+            remembered.have_seen(due)
+            _tell(batch, None)
+
+
+def _due(facts: Sequence[Facts]) -> set[int]:
+    """Whose last-seen time is to be written now."""
+    now = time.monotonic()
+    before = now - SEEN_EVERY_SECONDS
+    heard = remembered.heard
+    heard.update(item.charger_id for item in facts if remembered.seen_at.get(item.charger_id, before) <= before)
+    if now - remembered.looked_at < SEE_EVERY_SECONDS:
+        return set()
+    return heard
+
+
+def _tell(batch: list[tuple[Facts, "asyncio.Future[None]"]], error: Exception | None) -> None:
+    """Wakes those who wait, each loop once: a wake-up per fact would cost more than the fact."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for _facts, done in batch:
+        by_loop.setdefault(done.get_loop(), []).append(done)
+    for loop, waiting in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, waiting, error)
+        except RuntimeError:  # the loop has closed, and with it went everybody who waited on it
+            logger.info("%d facts were stored after their server had ended", len(waiting))
+
+
+def _resolve(waiting: "list[asyncio.Future[None]]", error: Exception | None) -> None:
+    for done in waiting:
+        if done.done():
+            continue  # its socket has gone meanwhile: it was not answered, and sends again
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
 
 
 recorder = Recorder()

@@ -9,20 +9,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import OperationalError, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
-from accounts.models import User
+from accounts.models import IdTag, User
 from billing import pricing, wallets
 from chargers import authorization, commands, live, recorder, settlement
 from chargers.authorization import Verdict
 from chargers.clock import Moment
+from chargers.facts import Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, MeterValue, UnmatchedStop
-from chargers.recorder import CONNECTOR_LIMIT, Facts, Sample
+from chargers.models.sessions import SessionQuerySet
+from chargers.recorder import CONNECTOR_LIMIT
+from sharecharge import prepared
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,7 @@ Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
 FREE_AGAIN = timedelta(minutes=15)
+STOP_FIELDS = ("stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "closed_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,19 @@ def start(
     A start that is sent again finds the session that it made, and gets the first answer (R4).
     """
     with transaction.atomic():
-        charger = (
-            Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
-        )
-        connector = _connector(charger, connector_id)
+        charger, connector = _lock_place(charger, connector_id)
         twin = _twin(charger, connector, id_tag_text, meter_start_wh, moment)
         if twin:
             return Started(twin, _first_verdict(twin))
         # One card is judged at one charger at a time, or it could start at two at once.
-        id_tags.lock(id_tag_text)
-        if connector and not _is_history(connector, moment):
+        tag = id_tags.find(id_tag_text, lock=True)
+        running = _running(connector, tag)
+        here = [other for other in running if connector and other.connector_id == connector.pk]
+        is_history = any(_began_later(other, moment) for other in here)
+        if not is_history:
             # The card itself says that its last charge here is over; the money that was held for it is free again.
-            _close_unfinished(connector, id_tag_text=id_tag_text)
-        verdict = authorization.check_start(charger, id_tag_text, connector)
+            _close_unfinished([other for other in here if other.id_tag_text.upper() == id_tag_text[:64].upper()])
+        verdict = authorization.check_start(charger, tag, connector, running=running)
         session = ChargingSession(
             charger=charger,
             connector=connector,
@@ -83,20 +88,36 @@ def start(
             rated_power_w=(connector or Connector()).rated_power_w,
         )
         if verdict.is_accepted and connector:
-            verdict = _begin(session, connector, verdict, is_history=_is_history(connector, moment))
+            verdict = _begin(session, connector, verdict, running=here, is_history=is_history)
         else:
-            session.status, session.refusal = Status.REFUSED, str(verdict.reason)
-            session.save()
+            _refuse(session, verdict)
+        transaction.on_commit(lambda: recorder.remembered.sessions.update({session.pk: charger.pk}))
         live.publish_session(session)
         return Started(session, verdict)
 
 
-def _connector(charger: Charger, number: int) -> Connector | None:
-    """The connector, discovered if it is new; None for numbers that no connector can have."""
+_places = Prepared(
+    lambda charger, number: (
+        Connector.objects.select_related("charger__owner", "tariff")
+        .filter(charger=charger, connector_id=number)
+        .select_for_update(no_key=True, of=("charger",))
+    ),
+    charger=1,
+    number=1,
+)
+
+
+def _lock_place(charger: Charger, number: int) -> tuple[Charger, Connector | None]:
+    """The locked charger and its connector, discovered if it is new; None for numbers that no connector can have."""
+    connector = _places.first(charger=charger.pk, number=number)
+    if connector:
+        return connector.charger, connector
+    charger = Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=charger.pk)
     if not 0 < number <= CONNECTOR_LIMIT:
-        return None
+        return charger, None
     connector, _created = Connector.objects.get_or_create(charger=charger, connector_id=number)
-    return connector
+    connector.charger = charger
+    return charger, connector
 
 
 def _twin(
@@ -107,16 +128,31 @@ def _twin(
     With a doubtful clock only a running or a just refused one counts: a box whose clock always says 1970 and whose
     register begins at zero starts every session with the same message.
     """
-    same = charger.sessions.filter(
-        connector=connector,
-        id_tag_text__iexact=id_tag_text[:64],
-        start_text=moment.text,
-        meter_start_wh=meter_start_wh,
-    )
-    if moment.is_doubtful or not moment.text:
-        recently = timezone.now() - timedelta(minutes=10)
-        same = same.running() | same.filter(status=Status.REFUSED, start_received_at__gt=recently)
-    return same.select_related("id_tag", "id_tag__user", "id_tag__parent").order_by("-pk").first()
+    recently = timezone.now() - timedelta(minutes=10)
+    twins = [
+        session
+        for session in _begun_then.all(charger=charger.pk, text=moment.text)
+        if session.connector_id == (connector.pk if connector else None)
+        and session.meter_start_wh == meter_start_wh
+        and session.id_tag_text.upper() == id_tag_text[:64].upper()
+        and ((not moment.is_doubtful and moment.text) or session.is_running or _was_just_refused(session, recently))
+    ]
+    return twins[0] if twins else None
+
+
+_begun_then = Prepared(
+    lambda charger, text: (
+        ChargingSession.objects.select_related("id_tag__user", "id_tag__parent")
+        .filter(charger=charger, start_text=text)
+        .order_by("-pk")[:50]
+    ),
+    charger=1,
+    text="",
+)
+
+
+def _was_just_refused(session: ChargingSession, recently: datetime) -> bool:
+    return session.status == Status.REFUSED and session.start_received_at > recently
 
 
 def _first_verdict(session: ChargingSession) -> Verdict:
@@ -124,23 +160,33 @@ def _first_verdict(session: ChargingSession) -> Verdict:
     return Verdict(session.id_tag, reason)
 
 
-def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, is_history: bool) -> Verdict:
+def _refuse(session: ChargingSession, verdict: Verdict) -> None:
+    session.status, session.refusal = Status.REFUSED, str(verdict.reason)
+    session.save()
+
+
+def _begin(
+    session: ChargingSession,
+    connector: Connector,
+    verdict: Verdict,
+    *,
+    running: list[ChargingSession],
+    is_history: bool,
+) -> Verdict:
     """Reserves money and lets the session run, or refuses it after all. Returns the final verdict."""
     assert session.user is not None
-    if authorization.is_free_for(session.charger, connector, session.user):
+    is_free = authorization.is_free_for(session.charger, connector, session.user)
+    if is_free:
         session.tariff = pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=0).as_dict()
     else:
         assert connector.tariff is not None
         session.tariff = connector.tariff.snapshot()
     session.fee_basis_points = settings.PLATFORM_FEE_BASIS_POINTS
     if is_history:
-        session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
-        session.save()
-        settlement.settle_under_savepoint(session)
-        return verdict
-    _close_unfinished(connector)
-    session.save()
-    if not session.price.is_free:
+        return _keep_history(session, verdict)
+    _close_unfinished(running)
+    prepared.insert(session)
+    if not is_free:
         try:
             wallets.hold(
                 session.user,
@@ -148,7 +194,7 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, 
                 minimum=settings.MINIMUM_START_BALANCE,
                 wanted=settings.SESSION_HOLD,
             )
-        except Refused as refusal:  # another session took the money since the check
+        except Refused as refusal:
             session.status, session.refusal = Status.REFUSED, refusal.code
             session.save(update_fields=["status", "refusal"])
             return Verdict(verdict.tag, authorization.Reason(refusal.code))
@@ -156,19 +202,43 @@ def _begin(session: ChargingSession, connector: Connector, verdict: Verdict, *, 
     return verdict
 
 
-def _is_history(connector: Connector, moment: Moment) -> bool:
+def _keep_history(session: ChargingSession, verdict: Verdict) -> Verdict:
     """A start from before the one that runs now, delivered late: it is over already, and its stop will bill it."""
-    later = connector.sessions.running().filter(started_at__gt=moment.at, is_clock_doubtful=False)
-    return not moment.is_doubtful and later.exists()
+    assert session.user is not None
+    if not session.price.is_free and (reason := authorization.check_wallet(session.user)):
+        verdict = Verdict(verdict.tag, reason)
+        _refuse(session, verdict)
+        return verdict
+    session.status, session.closed_by, session.ended_at = Status.ENDED, ClosedBy.NEXT_START, session.started_at
+    session.save()
+    settlement.settle_under_savepoint(session)
+    return verdict
 
 
-def _close_unfinished(connector: Connector, *, id_tag_text: str = "") -> None:
-    """Ends what never reported its stop: the connector cannot charge two cars. With a tag: only that tag's session."""
-    unfinished = connector.sessions.running().select_for_update(no_key=True)
-    if id_tag_text:
-        unfinished = unfinished.filter(id_tag_text__iexact=id_tag_text[:64])
-    for session in unfinished:
-        _close(session, ClosedBy.NEXT_START)
+def _running(connector: Connector | None, tag: IdTag | None) -> list[ChargingSession]:
+    """What runs on the connector, and what runs with the card, here or elsewhere."""
+    return _running_of.all(connector=connector.pk if connector else 0, tag=tag.pk if tag else 0)
+
+
+_running_of = Prepared(
+    lambda connector, tag: (
+        ChargingSession.objects.running().filter(Q(connector=connector) | Q(id_tag=tag)).select_related("charger")
+    ),
+    connector=1,
+    tag=1,
+)
+
+
+def _began_later(other: ChargingSession, moment: Moment) -> bool:
+    return not moment.is_doubtful and not other.is_clock_doubtful and other.started_at > moment.at
+
+
+def _close_unfinished(sessions: list[ChargingSession]) -> None:
+    """Ends what never reported its stop: the connector cannot charge two cars."""
+    for known in sessions:
+        session = ChargingSession.objects.select_for_update(no_key=True).running().filter(pk=known.pk).first()
+        if session:
+            _close(session, ClosedBy.NEXT_START)
 
 
 # ------------------------------------------------------------------------------------------------ stop
@@ -191,60 +261,109 @@ def stop(
     Repeating it changes nothing. After a provisional close it corrects the bill by a further transfer.
     None: it names no session of this charger, and was kept as unmatched.
     """
+    told = _Stop(
+        transaction_id,
+        transaction_text,
+        id_tag_text,
+        meter_stop_wh,
+        reason[:30] or "Local",
+        moment,
+        received_at,
+        samples,
+    )
+    try:
+        with transaction.atomic():
+            return _stop(charger, told, is_billed=True)
+    except OperationalError:
+        raise  # the database itself failed; the charger sends again
+    except Exception:  # R6: whatever is wrong with billing, the fact is kept and acknowledged, and the sweep bills
+        logger.exception("a stop could not be billed now", extra={"charger": charger.pk})
     with transaction.atomic():
-        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
-        session = _session_to_stop(charger, transaction_id, id_tag_text, meter_stop_wh, moment)
-        if session is None:
-            UnmatchedStop.objects.get_or_create(
-                charger=charger,
-                transaction_id=transaction_text[:40],
-                id_tag_text=id_tag_text[:64],
-                meter_stop_wh=meter_stop_wh,
-                stop_text=moment.text,
-                defaults={"received_at": received_at, "stop_reason": reason[:30]},
-            )
-            logger.warning("a stop of %s matches no session", transaction_text[:40], extra={"charger": charger.pk})
-            return None
-        if session.stop_received_at is not None:
-            return session
-        session.stop_received_at = received_at
-        session.ended_at = max(moment.at, session.started_at)
-        session.meter_stop_wh = meter_stop_wh
-        session.stop_reason = (reason or "Local")[:30]
-        session.is_clock_doubtful = session.is_clock_doubtful or moment.is_doubtful
-        if session.is_running:
-            session.status = Status.ENDED
-            session.closed_by = ClosedBy.STOP
-        session.save()
-        if samples:
-            own = tuple(replace(sample, session_id=session.pk) for sample in samples)
-            recorder.write([Facts(charger.pk, received_at, samples=own)])
-        settlement.settle_under_savepoint(session)
-        live.publish_session(session)
+        return _stop(charger, told, is_billed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """What a StopTransaction says."""
+
+    transaction_id: int | None
+    transaction_text: str
+    id_tag_text: str
+    meter_stop_wh: int | None
+    reason: str
+    moment: Moment
+    received_at: datetime
+    samples: tuple[Sample, ...]
+
+
+def _stop(charger: Charger, told: _Stop, *, is_billed: bool) -> ChargingSession | None:
+    session = _named(charger, told.transaction_id) or _matching(charger, told)
+    if session is None:
+        _keep_unmatched(charger, told)
+        return None
+    if session.stop_received_at is not None:
         return session
+    session.stop_received_at = told.received_at
+    session.ended_at = max(told.moment.at, session.started_at)
+    session.meter_stop_wh = told.meter_stop_wh
+    session.stop_reason = told.reason
+    session.is_clock_doubtful = session.is_clock_doubtful or told.moment.is_doubtful
+    if session.is_running:
+        session.status, session.closed_by = Status.ENDED, ClosedBy.STOP
+    facts = Facts(charger.pk, told.received_at)
+    recorder.write_samples([(facts, replace(sample, session_id=session.pk)) for sample in told.samples])
+    if is_billed:
+        settlement.settle_locked(session)
+    prepared.update(session, *STOP_FIELDS, *settlement.FIELDS)
+    live.publish_session(session)
+    return session
 
 
-def _session_to_stop(
-    charger: Charger, transaction_id: int | None, id_tag_text: str, meter_stop_wh: int | None, moment: Moment
-) -> ChargingSession | None:
-    """R5: only within the asking charger.
+def _keep_unmatched(charger: Charger, told: _Stop) -> None:
+    UnmatchedStop.objects.get_or_create(
+        charger_id=charger.pk,
+        transaction_id=told.transaction_text[:40],
+        id_tag_text=told.id_tag_text[:64],
+        meter_stop_wh=told.meter_stop_wh,
+        stop_text=told.moment.text,
+        defaults={"received_at": told.received_at, "stop_reason": told.reason},
+    )
+    logger.warning("a stop of %s matches no session", told.transaction_text[:40], extra={"charger": charger.pk})
+
+
+def _own(charger_id: int) -> SessionQuerySet:
+    """Sessions of this charger, locked when they are read, and the charger before them."""
+    own = ChargingSession.objects.with_all().filter(charger=charger_id)
+    return own.select_for_update(no_key=True, of=("charger", "self"))
+
+
+def _named(charger: Charger, transaction_id: int | None) -> ChargingSession | None:
+    """The session with the id that we gave. R5: only within the asking charger."""
+    if transaction_id is None or transaction_id <= 0:
+        return None
+    return _with_id.first(charger=charger.pk, key=transaction_id)
+
+
+_with_id = Prepared(lambda charger, key: _own(charger).filter(pk=key), charger=1, key=1)
+
+
+def _matching(charger: Charger, told: _Stop) -> ChargingSession | None:
+    """The session that a stop without an id of ours must mean.
 
     A charger that was offline never learned our id and sends none (0, -1): that is the session that runs, if there is
     just one and the stop can be its. An id that we did not give is somebody else's: only the card can tell whose.
     """
-    own = charger.sessions.select_for_update(no_key=True)
-    if transaction_id is not None and transaction_id > 0:
-        named = own.filter(pk=transaction_id).first()
-        if named or not id_tag_text:
-            return named
-    if id_tag_text:
-        own = own.filter(id_tag_text__iexact=id_tag_text[:64])
-    stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=meter_stop_wh, ended_at=moment.at)
-    if not moment.is_doubtful and (repeated := stopped.first()):
+    if told.transaction_id is not None and told.transaction_id > 0 and not told.id_tag_text:
+        return None
+    own = _own(charger.pk)
+    if told.id_tag_text:
+        own = own.filter(id_tag_text__iexact=told.id_tag_text[:64])
+    stopped = own.filter(stop_received_at__isnull=False, meter_stop_wh=told.meter_stop_wh, ended_at=told.moment.at)
+    if not told.moment.is_doubtful and (repeated := stopped.first()):
         return repeated
-    candidates = own.running().filter(started_at__lte=moment.at)
-    if meter_stop_wh is not None:
-        candidates = candidates.exclude(meter_start_wh__gt=meter_stop_wh)
+    candidates = own.running().filter(started_at__lte=told.moment.at)
+    if told.meter_stop_wh is not None:
+        candidates = candidates.exclude(meter_start_wh__gt=told.meter_stop_wh)
     found = list(candidates[:2])
     return found[0] if len(found) == 1 else None
 
@@ -331,7 +450,7 @@ def progress(session: ChargingSession) -> Progress:
         else (session.started_at, session.ended_at)
     )
     return Progress(
-        state=_state(session),
+        state=session.state,
         energy_wh=energy_wh,
         power_w=last.power_w if last and session.is_running else None,
         soc_percent=last.soc_percent if last else None,
@@ -339,12 +458,3 @@ def progress(session: ChargingSession) -> Progress:
         seconds=max(0, int((end - begin).total_seconds())),
         measured_at=last.measured_at if last else None,
     )
-
-
-def _state(session: ChargingSession) -> str:
-    if session.status == Status.RUNNING:
-        paused = session.connector is not None and session.connector.status in {"SuspendedEV", "SuspendedEVSE"}
-        return "paused" if paused else "charging"
-    if session.is_held:
-        return "checking"
-    return str(session.status)

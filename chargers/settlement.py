@@ -17,8 +17,10 @@ from accounts.models import User
 from billing import pricing, wallets
 from billing.models import Hold, Transfer
 from chargers import commands, live, plausibility
-from chargers.models import ChargingSession
+from chargers.models import ChargingSession, MeterValue
+from sharecharge import prepared
 from sharecharge.errors import Refused
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ Status = ChargingSession.Status
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
 REFUSED_GRACE = timedelta(minutes=1)
+# What settling changes in a session.
+FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections", "review_reasons", "reviewed_at")
 
 
 def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
@@ -43,20 +47,34 @@ def each(keys: Iterable[int], work: Callable[[int], bool]) -> int:
     return count
 
 
+_registers = Prepared(
+    lambda session: (
+        MeterValue.objects.filter(session=session).registers().values_list("energy_wh", "measured_at", "received_at")
+    ),
+    session=1,
+)
+
+
 def assess(session: ChargingSession) -> plausibility.Assessment:
     """The energy of the session by all readings that there are, and what is doubtful about them."""
     return plausibility.assess(
-        start=_reading(session.meter_start_wh, session.started_at, session.start_received_at),
+        start=start_reading(session),
         readings=[
             plausibility.Reading(energy_wh, measured_at, received_at)
-            for energy_wh, measured_at, received_at in session.meter_values.registers().values_list(
-                "energy_wh", "measured_at", "received_at"
-            )
+            for energy_wh, measured_at, received_at in _registers.all(session=session.pk)
             if energy_wh is not None  # which `registers` has made sure of already
         ],
-        stop=_reading(session.meter_stop_wh, session.ended_at, session.stop_received_at),
+        stop=stop_reading(session),
         rated_power_w=session.rated_power_w,
     )
+
+
+def start_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_start_wh, session.started_at, session.start_received_at)
+
+
+def stop_reading(session: ChargingSession) -> plausibility.Reading | None:
+    return _reading(session.meter_stop_wh, session.ended_at, session.stop_received_at)
 
 
 def _reading(
@@ -71,18 +89,26 @@ def settle(session_id: int) -> bool:
     """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
-        if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
-            return False
-        assessment = assess(session)
-        if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
-            return False
-        doubts = _doubts(session, assessment)
-        if doubts and not session.price.is_free:
-            _put_aside(session, doubts)
-        else:
-            _bill(session, assessment.energy_wh)
-        live.publish_session(session)
-        return True
+        is_due = settle_locked(session)
+        if is_due:
+            prepared.update(session, *FIELDS)
+            live.publish_session(session)
+        return is_due
+
+
+def settle_locked(session: ChargingSession) -> bool:
+    """The same for a session that the caller has locked, with all that belongs to it, and of which he saves FIELDS."""
+    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
+        return False
+    assessment = assess(session)
+    if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+        return False
+    doubts = _doubts(session, assessment)
+    if doubts and not session.price.is_free:
+        _put_aside(session, doubts)
+    else:
+        _bill(session, assessment.energy_wh)
+    return True
 
 
 def _doubts(session: ChargingSession, assessment: plausibility.Assessment) -> list[str]:
@@ -97,7 +123,6 @@ def _doubts(session: ChargingSession, assessment: plausibility.Assessment) -> li
 
 def _put_aside(session: ChargingSession, doubts: list[str]) -> None:
     session.review_reasons, session.reviewed_at = doubts, None
-    session.save(update_fields=["review_reasons", "reviewed_at"])
     # The driver's money is not kept for ever while people look at readings.
     until = timezone.now() + timedelta(days=HELD_MONEY_DAYS)
     Hold.objects.active().filter(reference=session.reference).update(expires_at=until)
@@ -105,16 +130,21 @@ def _put_aside(session: ChargingSession, doubts: list[str]) -> None:
 
 
 def settle_under_savepoint(session: ChargingSession) -> None:
-    """R6: whatever is wrong with billing, the fact before it is kept and acknowledged, and the sweep tries again."""
-    if session.status == Status.REFUSED:
-        return
+    """R6: whatever is wrong with billing, the fact before it is kept and acknowledged, and the sweep tries again.
+
+    The caller holds the lock of the session, and has stored the fact.
+    """
+    before = {name: getattr(session, name) for name in FIELDS}
     try:
-        settle(session.pk)
-        session.refresh_from_db()
+        with transaction.atomic():
+            settle_locked(session)
+            prepared.update(session, *FIELDS)
     except OperationalError:
         raise  # the database itself failed; the charger sends again
     except Exception:
         logger.exception("session %s could not be billed now", session.pk)
+        for name, value in before.items():
+            setattr(session, name, value)
 
 
 def _bill(session: ChargingSession, energy_wh: int) -> None:
@@ -140,7 +170,6 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
     session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
     session.status = Status.SETTLED
     session.settled_at = timezone.now()
-    session.save(update_fields=["energy_wh", "cost", "fee", "status", "settled_at", "corrections"])
     logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
 
 
@@ -172,8 +201,8 @@ def release(session: ChargingSession, *, by: User, energy_wh: int | None = None)
                 field="energy_wh",
             )
         session.reviewed_at, session.reviewed_by = timezone.now(), by
-        session.save(update_fields=["reviewed_at", "reviewed_by"])
         _bill(session, energy_wh)
+        prepared.update(session, "reviewed_by", *FIELDS)
         live.publish_session(session)
 
 
@@ -235,8 +264,4 @@ def enforce_budget(session_id: int) -> bool:
 
 def _energy_so_far(session: ChargingSession) -> int:
     """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
-    top = session.meter_values.aggregate(top=Max("energy_wh"))["top"]
-    if top is None or session.meter_start_wh is None:
-        return 0
-    # A register that restarts per session (ABB) is below the one at the start.
-    return top - session.meter_start_wh if top >= session.meter_start_wh else top
+    return session.energy_up_to(session.meter_values.aggregate(top=Max("energy_wh"))["top"])

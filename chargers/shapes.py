@@ -1,8 +1,8 @@
 """What people see of a thing: one function per thing, for its page and for its browser socket alike.
 
 Every shape is a dict of JSON values: integers in our units (`_wh`, `_w`, money in minor units) beside the same as text
-in the language that is active. `pin` and `place` are public: nothing in them tells identity, serial number, owner's
-e-mail or the exact position.
+in the language that is active. `public` and `place` are for everybody: nothing in them tells identity, serial number,
+owner's e-mail or the exact position.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,6 @@ AVAILABILITIES: dict[str, Promise] = {
 }
 EXAMPLE_WH = 20_000
 LATEST_READINGS = 12
-BOX_LIMIT = 500
 LATEST_ATTEMPTS = 12
 
 STATES: dict[str, Promise] = {
@@ -99,7 +98,7 @@ def ago(at: datetime | None) -> str:
 
 
 def with_connectors(chargers: ChargerQuerySet) -> ChargerQuerySet:
-    """What `pin` and `place` need, in two queries for all."""
+    """What `public` and `place` need, in two queries for all."""
     return chargers.prefetch_related(Prefetch("connectors", Connector.objects.listed(), to_attr="listed_connectors"))
 
 
@@ -108,7 +107,7 @@ def connector(row: Connector) -> Shape:
     price = row.tariff.price_per_kwh if row.tariff else None
     return {
         "number": row.connector_id,
-        "type": row.get_type_display() if row.type else _("unknown plug"),
+        "type": plug_type(row),
         "current": row.current,
         "power_w": row.max_power_w,
         "power_text": units.kw(row.max_power_w) if row.max_power_w else "",
@@ -122,6 +121,10 @@ def connector(row: Connector) -> Shape:
     }
 
 
+def plug_type(row: Connector) -> str:
+    return row.get_type_display() if row.type else _("unknown plug")
+
+
 def _example(row: Connector) -> str:
     if row.tariff is None or row.tariff.price_per_kwh == 0:
         return ""
@@ -130,11 +133,16 @@ def _example(row: Connector) -> str:
 
 
 def place(charger: Charger) -> Shape:
-    """A charger as everybody may see it. Comes from `with_connectors`."""
-    plugs = [connector(row) for row in charger.listed_connectors]  # type: ignore[attr-defined]
-    states = {plug["state"] for plug in plugs}
-    state = next((name for name in AVAILABILITIES if name in states), "offline")
-    free = sum(plug["state"] == "free" for plug in plugs)
+    """A charger's page as everybody may see it. Comes from `with_connectors`."""
+    return public(charger) | {
+        "seen_at": charger.last_seen_at.isoformat() if charger.last_seen_at else None,
+        "connectors": [connector(row) for row in charger.listed_connectors],  # type: ignore[attr-defined]
+    }
+
+
+def public(charger: Charger) -> Shape:
+    """What everybody may see of a charger wherever it is shown. Comes from `with_connectors`."""
+    state, states = state_of(charger), [row.availability for row in charger.listed_connectors]  # type: ignore[attr-defined]
     return {
         "code": charger.code,
         "name": charger.name,
@@ -144,76 +152,52 @@ def place(charger: Charger) -> Shape:
         "url": reverse("charger", args=[charger.code]),
         "state": state,
         "state_text": str(AVAILABILITIES[state]),
-        "free_text": ngettext("%(free)s of %(all)s plug free", "%(free)s of %(all)s plugs free", len(plugs))
-        % {"free": free, "all": len(plugs)},
-        "seen_at": charger.last_seen_at.isoformat() if charger.last_seen_at else None,
-        "age_text": _age(charger, state),
-        "connectors": plugs,
+        "free_text": ngettext("%(free)s of %(all)s plug free", "%(free)s of %(all)s plugs free", len(states))
+        % {"free": states.count("free"), "all": len(states)},
+        "age_text": age_text(charger),
     }
 
 
-def _age(charger: Charger, state: str) -> str:
+def state_of(charger: Charger) -> str:
+    """The best that a plug of it offers. Comes from `with_connectors`."""
+    states = {row.availability for row in charger.listed_connectors}  # type: ignore[attr-defined]
+    return next((name for name in AVAILABILITIES if name in states), "offline")
+
+
+def age_text(charger: Charger) -> str:
     """Stale information says how old it is; fresh information says nothing."""
-    if state != "offline":
+    if state_of(charger) != "offline":
         return ""
     return _("last heard: %(ago)s") % {"ago": ago(charger.last_seen_at)}
-
-
-def pin(charger: Charger) -> Shape:
-    """A charger on the map: a place with the best of its plugs in short."""
-    shape = place(charger)
-    plugs = shape.pop("connectors")
-    prices = [plug["price_per_kwh"] for plug in plugs if plug["price_per_kwh"] is not None]
-    powers = [plug["power_w"] for plug in plugs if plug["power_w"]]
-    price, power = min(prices, default=None), max(powers, default=None)
-    return shape | {
-        "price_per_kwh": price,
-        "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
-        "power_w": power,
-        "power_text": units.kw(power) if power else "",
-        "pin_text": _pin_text(power, price),
-        "plugs_text": ", ".join(sorted({f"{plug['type']} {plug['current']}" for plug in plugs})),
-    }
-
-
-def _pin_text(power_w: int | None, price_per_kwh: int | None) -> str:
-    """ "11.0 kW · 6.50 Kč": what fits into a pin."""
-    price = units.money(price_per_kwh) if price_per_kwh else units.per_kwh(price_per_kwh)
-    return " · ".join([units.kw(power_w)] * bool(power_w) + [price] * (price_per_kwh is not None))
-
-
-def parse_box(text: str) -> tuple[float, float, float, float]:
-    """ "south,west,north,east" in degrees. ValueError unless these are four numbers, south not above north."""
-    south, west, north, east = (float(part) for part in text.split(","))
-    if not (-90 <= south <= north <= 90 and -100_000 < west <= east < 100_000):
-        raise ValueError(text)
-    return south, west, north, east
-
-
-def pins(chargers: ChargerQuerySet, *, limit: int) -> list[Shape]:
-    """Free ones first, then by price."""
-    order = list(AVAILABILITIES)
-    shapes = [pin(charger) for charger in with_connectors(chargers)[:limit]]
-    return sorted(
-        shapes, key=lambda it: (order.index(it["state"]), it["price_per_kwh"] is None, it["price_per_kwh"], it["name"])
-    )
 
 
 def owned_charger(charger: Charger) -> Shape:
     """A charger as its owner sees it live: is it connected, who knocked, what do the plugs say."""
     running = charger.sessions.running().select_related("user").order_by("pk")
-    return {
-        "is_online": charger.is_online,
-        "state": "online" if charger.is_online else "offline",
-        "short_text": _("online") if charger.is_online else _("offline"),
-        "state_text": _online_text(charger),
+    return _owned_line(charger, running) | {
         "hardware_text": " ".join(part for part in (charger.vendor, charger.model) if part),
         "firmware_text": charger.firmware_version,
         "seen_text": ago(charger.last_seen_at),
         "was_connected": charger.booted_at is not None,
         "connectors": [_owned_connector(row) for row in charger.connectors.select_related("charger").order_by("pk")],
-        "sessions": [{"id": row.pk, "url": row.get_absolute_url(), "driver": str(row.user)} for row in running],
         "attempts": [attempt(row) for row in charger.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
+    }
+
+
+def owned_lines(chargers: ChargerQuerySet) -> list[tuple[Charger, Shape]]:
+    """Chargers in a list, each with what its owner is told of it, in two queries for all."""
+    running = ChargingSession.objects.running().select_related("user").order_by("pk")
+    rows = chargers.prefetch_related(Prefetch("sessions", running, to_attr="running"))
+    return [(charger, _owned_line(charger, charger.running)) for charger in rows]
+
+
+def _owned_line(charger: Charger, running: Iterable[ChargingSession]) -> Shape:
+    return {
+        "is_online": charger.is_online,
+        "state": "online" if charger.is_online else "offline",
+        "short_text": _("online") if charger.is_online else _("offline"),
+        "state_text": _online_text(charger),
+        "sessions": [{"id": row.pk, "url": row.get_absolute_url(), "driver": str(row.user)} for row in running],
     }
 
 
@@ -323,17 +307,16 @@ def reading(sample: MeterValue, *, begin_wh: int | None) -> Shape:
     }
 
 
-def bills_of(rows: Iterable[ChargingSession]) -> dict[int, bills.Bill]:
+def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
     """What became of the bills of these sessions."""
-    return bills.of(
-        {
-            row.pk: bills.Charge(
-                row.user_id, [row.reference, *(f"{row.reference}:correction:{n + 1}" for n in range(row.corrections))]
-            )
-            for row in rows
-            if row.user_id is not None and row.cost is not None
-        }
-    )
+    charges = {
+        row.pk: bills.Charge(
+            row.user_id, [row.reference, *(f"{row.reference}:correction:{n + 1}" for n in range(row.corrections))]
+        )
+        for row in rows
+        if row.user_id is not None and row.cost is not None
+    }
+    return bills.of(charges, with_debts=with_debts)
 
 
 def bill(found: bills.Bill | None) -> Shape:
@@ -363,21 +346,34 @@ def _badge(state: str, found: bills.Bill | None) -> str:
     return state
 
 
-def session_line(row: ChargingSession, found: bills.Bill | None = None) -> Shape:
-    """A session in a list. The rows come with `with_all`; only a running one is computed."""
-    progress = sessions.progress(row) if row.is_running else None
-    state = progress.state if progress else "checking" if row.is_held else row.status
-    badge = _badge(state, found)
+def session_lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[tuple[ChargingSession, Shape]]:
+    """Sessions in a list, each with what is told of it, in a few queries for all. The rows come with `with_all`.
+
+    Whether a driver owes something is between the driver and the platform: owners have their share.
+    """
+    rows = list(rows)
+    found = bills_of(rows, with_debts=not for_owner)
+    highest = MeterValue.objects.highest_of([row for row in rows if row.is_running])
+    return [(row, _session_line(row, found.get(row.pk), highest.get(row.pk))) for row in rows]
+
+
+def _session_line(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None) -> Shape:
+    """While it runs, energy and cost are those of the highest register so far."""
+    energy_wh, cost = row.energy_wh, row.cost
+    if row.is_running:
+        energy_wh = row.energy_up_to(highest_wh)
+        cost = pricing.cost(row.price, pricing.Consumption(energy_wh))
+    badge = _badge(row.state, found)
     return {
         "id": row.pk,
         "url": row.get_absolute_url(),
-        "state": state,
-        "state_text": state_text(row, state),
+        "state": row.state,
+        "state_text": state_text(row, row.state),
         "badge": badge,
-        "badge_text": str(BADGES.get(badge) or state_text(row, state)),
+        "badge_text": str(BADGES.get(badge) or state_text(row, row.state)),
         "began_text": formats.date_format(timezone.localtime(row.start_received_at), "SHORT_DATETIME_FORMAT"),
-        "energy_text": units.kwh(progress.energy_wh if progress else row.energy_wh),
-        "cost_text": units.money(progress.cost if progress else row.cost),
+        "energy_text": units.kwh(energy_wh),
+        "cost_text": units.money(cost),
         "share_text": units.money(row.owner_share),
     }
 

@@ -10,8 +10,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from billing import ledger, wallets
-from chargers import commands, presence, sessions, settlement
-from chargers.models import Message
+from chargers import commands, presence, retention, sessions, settlement
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +20,6 @@ CHECK_LEDGER_EVERY = timedelta(hours=1)
 def steps() -> dict[str, Callable[[], int]]:
     """What a sweep does, by name; each step says how many rows it touched."""
     now = timezone.now()
-    keep_from = now - timedelta(days=settings.MESSAGE_LOG_DAYS)
     return {
         "sessions closed for silence": lambda: sessions.close_silent(now),
         "sessions billed late": settlement.settle_unsettled,
@@ -30,8 +28,10 @@ def steps() -> dict[str, Callable[[], int]]:
         "commands ended": lambda: commands.expire(now),
         "holds released": lambda: wallets.expire_holds(now),
         "chargers fallen silent": lambda: presence.mark_silent(now),
-        "messages forgotten": lambda: Message.objects.filter(at__lt=keep_from).delete()[0],
-        "attempts forgotten": lambda: presence.forget_attempts(keep_from),
+        "messages forgotten": lambda: retention.forget_messages(now),
+        "attempts forgotten": lambda: retention.forget_attempts(now),
+        "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),
+        "sessions thinned": lambda: retention.thin_sessions(now),
     }
 
 

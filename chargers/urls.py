@@ -13,6 +13,7 @@ urlpatterns = [
     path("sessions/<int:pk>/", sessions.session_page, name="session"),
     path("sessions/<int:pk>/stop/", sessions.session_stop, name="session_stop"),
     path("sessions/<int:pk>/release/", sessions.session_release, name="session_release"),
+    path("my/sessions/", owners.hosted_sessions, name="hosted_sessions"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),
     path("my/chargers/add/", owners.charger_add, name="charger_add"),
     path("my/chargers/<int:pk>/", owners.charger_manage, name="charger_manage"),

@@ -11,10 +11,13 @@ DEFAULT_LIMIT_A = 16
 NEEDS_CURRENT_LIMIT = ("solax",)
 
 
-def current_limit_a(charger: Charger, connector: Connector | None) -> int | None:
-    """The limit per phase (A) that this charger must be sent before it charges; None if it needs none."""
-    if not charger.vendor.lower().startswith(NEEDS_CURRENT_LIMIT):
-        return None
+def needs_current_limit(charger: Charger) -> bool:
+    """Must this charger be sent a limit before it charges?"""
+    return charger.vendor.lower().startswith(NEEDS_CURRENT_LIMIT)
+
+
+def current_limit_a(connector: Connector | None) -> int:
+    """That limit, per phase (A)."""
     if connector is None or connector.max_power_w is None:
         return DEFAULT_LIMIT_A
     return max(SMALLEST_A, round(connector.max_power_w / PHASES / VOLTS))

@@ -1,57 +1,69 @@
 """The charge point's socket: all of the I/O, and nothing but I/O.
 
-One task reads the socket, message by message: a charger's messages are handled in their order, each stored before it
-is answered. A second task listens to the channel layer, and survives when it breaks. Calls of ours are sent from rows;
-their answers arrive as ordinary frames, so nobody ever waits for a charger.
+A charger's messages are handled one by one in their order, each stored before it is answered. Calls of ours are sent
+from rows; their answers arrive as ordinary frames, so nobody ever waits for a charger.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from channels.consumer import AsyncConsumer
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from chargers import commands, live, presence
+from chargers import commands, database
+from chargers.database import DatabaseAway
+from chargers.facts import Facts
 from chargers.models import Command
 from chargers.recorder import Overloaded, recorder
 from ocpp_gateway import dispatch, handshake, rpc, schemas
-from ocpp_gateway.dispatch import DatabaseAway
-from ocpp_gateway.handshake import Connection, Door, Refusal
+from ocpp_gateway.handshake import Admission, Connection, Door
 from ocpp_gateway.registry import Incoming
 from ocpp_gateway.rpc import Asked, Call, CallError, CallResult, Outbox, Unreadable, WireError
+from ocpp_gateway.switchboard import switchboard
+from ocpp_gateway.workers import work
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-# Websocket close codes (RFC 6455 §7.4.1).
+# Websocket close codes (RFC 6455 §7.4.1, IANA's registry).
 CLOSE_REPLACED = 1000
+CLOSE_RESTART = 1012
 CLOSE_TRY_AGAIN = 1013
 # Some wallboxes (Wallbox, ABB) lose their way when they are asked something right after the boot answer.
 SETTLE_AFTER_BOOT_SECONDS = 1.0
 # And a charger that is about to boot must be heard first.
 SETTLE_AFTER_CONNECT_SECONDS = 3.0
-WATCH_SECONDS = 5.0
-LAYER_RETRY_SECONDS = 2.0
-
-workers = ThreadPoolExecutor(max_workers=settings.GATEWAY_WORKERS, thread_name_prefix="gateway")
 
 
-async def work(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs database work in a worker thread with a connection of its own. Raises DatabaseAway."""
-    job = partial(dispatch.in_database, function, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(workers, job)
+async def store(facts: Facts) -> None:
+    """Returns when the facts are committed. Raises DatabaseAway."""
+    try:
+        await recorder.submit(facts)
+    except Overloaded as error:
+        raise DatabaseAway("too many facts wait") from error
+    except DatabaseError as error:
+        # Its own transaction failed although it was alone: is the database away, or is it this fact?
+        if isinstance(error, database.AWAY):
+            raise DatabaseAway(str(error)) from error
+        raise
+
+
+def _door(scope: dict[str, Any]) -> Door:
+    client = scope.get("client") or ["", 0]
+    return Door(
+        raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        headers=scope["headers"],
+        subprotocols=list(scope["subprotocols"]),
+        remote_address=str(client[0]),
+    )
 
 
 class ChargePointConsumer(AsyncConsumer):
-    """Serves one socket. The consumer's own loop replaces Channels' dispatch, which costs a thread hop per message."""
+    """Serves one socket. Its own loop replaces Channels' dispatch, which costs a thread hop and a task per message; the
+    channel layer is heard for all sockets together (`switchboard`)."""
 
     connection: Connection
     base_send: Callable[[dict[str, Any]], Awaitable[None]]
@@ -61,7 +73,7 @@ class ChargePointConsumer(AsyncConsumer):
         self.sending: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.may_send_at = asyncio.get_running_loop().time() + SETTLE_AFTER_CONNECT_SECONDS
-        self.is_closing = False
+        self.is_busy = self.is_closing = self.is_woken = False
 
     async def __call__(
         self,
@@ -69,38 +81,46 @@ class ChargePointConsumer(AsyncConsumer):
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
-        self.scope, self.base_send = scope, send
+        self.base_send = send
         await receive()  # websocket.connect
-        try:
-            admitted = await work(handshake.admit, self._door())
-        except DatabaseAway as error:
-            logger.error("handshake refused, the database is away: %s", error)
-            await self._deny(503, b"The database is away.", [(b"retry-after", b"10")])
-            return
-        if isinstance(admitted, Refusal):
-            logger.info("handshake of %s refused: %s", scope["path"][:200], admitted.outcome)
-            challenge = [(b"www-authenticate", b'Basic realm="OCPP", charset="UTF-8"')]
-            await self._deny(
-                admitted.status, str(admitted.outcome).encode(), challenge if admitted.status == 401 else []
-            )
-            return
-        self.connection = admitted
-        await self._serve(receive)
+        if await self._enter(scope):
+            await self._serve(receive)
+
+    @property
+    def charger_id(self) -> int:
+        return self.connection.charger_id
+
+    @property
+    def mark(self) -> str:
+        return self.connection.mark
 
     # -------------------------------------------------------------------------------------------- the door
 
-    def _door(self) -> Door:
-        client = self.scope.get("client") or ["", 0]
-        return Door(
-            raw_path=(self.scope.get("raw_path") or self.scope["path"].encode()).decode("latin-1"),
-            headers=self.scope["headers"],
-            subprotocols=list(self.scope["subprotocols"]),
-            remote_address=str(client[0]),
-        )
+    async def _enter(self, scope: dict[str, Any]) -> bool:
+        try:
+            admitted = await work(handshake.admit, _door(scope), mark=switchboard.new_mark())
+            if isinstance(admitted, Admission):
+                await store(admitted.facts)
+        except DatabaseAway as error:
+            logger.error("handshake refused, the database is away: %s", error)
+            await self._deny(scope, 503, b"The database is away.", [(b"retry-after", b"10")])
+            return False
+        if not isinstance(admitted, Admission):
+            logger.info("handshake of %s refused: %s", scope["path"][:200], admitted.outcome)
+            challenge = [(b"www-authenticate", b'Basic realm="OCPP", charset="UTF-8"')]
+            await self._deny(
+                scope, admitted.status, str(admitted.outcome).encode(), challenge if admitted.status == 401 else []
+            )
+            return False
+        self.connection = admitted.connection
+        scope["headers"] = []  # a socket stays for weeks, and needs them no more
+        return True
 
-    async def _deny(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _deny(
+        self, scope: dict[str, Any], status: int, reason: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> None:
         """A real HTTP answer where the server can give one (ASGI's denial response), else its 403."""
-        if "websocket.http.response" not in (self.scope.get("extensions") or {}):
+        if "websocket.http.response" not in (scope.get("extensions") or {}):
             await self.base_send({"type": "websocket.close"})
             return
         await self.base_send(
@@ -113,11 +133,13 @@ class ChargePointConsumer(AsyncConsumer):
         await self.base_send({"type": "websocket.http.response.body", "body": reason})
 
     async def _serve(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        mark = self.connection.mark
         await self.base_send({"type": "websocket.accept", "subprotocol": self.connection.subprotocol})
         logger.info("connected", extra=self._extra)
-        watch.add(self)
-        listener = asyncio.create_task(self._listen())
+        switchboard.add(self)
+        if switchboard.is_retiring:
+            await self._close(CLOSE_RESTART)
+        if self.connection.has_commands:
+            self.wake()
         try:
             while (event := await receive())["type"] != "websocket.disconnect":
                 await self._take(event.get("text") or event.get("bytes") or "")
@@ -126,23 +148,33 @@ class ChargePointConsumer(AsyncConsumer):
             logger.error("closed, the database is away: %s", error, extra=self._extra)
             await self._close(CLOSE_TRY_AGAIN)
         finally:
-            listener.cancel()
             self._stop_sending()
-            watch.remove(self)
-            logger.info("disconnected", extra=self._extra)
             try:
-                await asyncio.shield(work(presence.disconnected, self.connection.charger_id, mark=mark))
+                await asyncio.shield(store(Facts(self.charger_id, timezone.now(), left=self.mark)))
             except DatabaseAway as error:
                 logger.warning("the end of a connection was not stored: %s", error, extra=self._extra)
+            finally:
+                switchboard.remove(self)
+                logger.info("disconnected", extra=self._extra)
 
     @property
     def _extra(self) -> dict[str, Any]:
-        return {"connection": self.connection.mark, "charger": self.connection.charger_id}
+        return {"connection": self.mark, "charger": self.charger_id}
 
     async def _send_frame(self, frame: str) -> None:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("→ %s", dispatch.masked(frame), extra=self._extra)
         await self.base_send({"type": "websocket.send", "text": frame})
+
+    async def replace(self) -> None:
+        """A newer socket serves the charger, or nobody may any more."""
+        logger.info("replaced or revoked", extra=self._extra)
+        await self._close(CLOSE_REPLACED)
+
+    async def retire(self) -> None:
+        """The server goes: the message in hand is answered, what comes after it is not, and so is sent again."""
+        if not self.is_busy:
+            await self._close(CLOSE_RESTART)
 
     async def _close(self, code: int) -> None:
         if not self.is_closing:
@@ -157,6 +189,7 @@ class ChargePointConsumer(AsyncConsumer):
         if logger.isEnabledFor(logging.DEBUG):
             text = data if isinstance(data, str) else data.decode("utf-8", "replace")
             logger.debug("← %s", dispatch.masked(text), extra=self._extra)
+        self.is_busy = True
         match rpc.parse(data):
             case Call() as call:
                 await self._answer(call)
@@ -167,40 +200,38 @@ class ChargePointConsumer(AsyncConsumer):
                     await self._finish(asked, error=f"{code}: {description}")
             case Unreadable(reason, message_id):
                 await self._take_unreadable(data, reason, message_id)
+        self.is_busy = False
+        if switchboard.is_retiring:
+            await self._close(CLOSE_RESTART)
 
     async def _answer(self, call: Call) -> None:
-        connection, received_at = self.connection, timezone.now()
-        incoming = Incoming(connection.charger_id, call.payload, received_at)
         try:
-            handler, note = dispatch.handler_of(connection.version, call, is_accepted=connection.is_accepted)
-            if handler.report:
-                facts, answer = dispatch.report(handler, call, incoming, note)
-                await self._store(facts)
-            else:
-                answer = await work(dispatch.decide, handler, call, incoming, note)
-        except WireError as error:
-            answer = await work(dispatch.refuse, connection.charger_id, call, error, received_at)
+            facts, answer = await self._handle(call)
+            await store(facts)
         except (DatabaseAway, asyncio.CancelledError):
             raise
         except Exception:  # one of the two edges: a bug costs one message, not the connection
             logger.exception("%s could not be handled", call.action, extra=self._extra)
             bug = WireError("InternalError", "This message could not be handled.")
-            answer = await work(dispatch.refuse, connection.charger_id, call, bug, received_at)
+            facts, answer = dispatch.refuse(self.charger_id, call, bug, timezone.now())
+            await store(facts)
         if call.action == dispatch.BOOT:
             self._has_booted(answer)
         await self._send_frame(answer)
-        self.wake()
 
-    async def _store(self, facts: Any) -> None:
+    async def _handle(self, call: Call) -> tuple[Facts, str]:
+        """What is to be stored before the answer, and the answer."""
+        connection, received_at = self.connection, timezone.now()
+        incoming = Incoming(connection.charger_id, call.payload, received_at)
         try:
-            await asyncio.wrap_future(recorder.submit(facts))
-        except Overloaded as error:
-            raise DatabaseAway("too many facts wait") from error
-        except DatabaseError as error:
-            # Its own transaction failed although it was alone: is the database away, or is it this fact?
-            if isinstance(error, dispatch.AWAY):
-                raise DatabaseAway(str(error)) from error
-            raise
+            handler, note = dispatch.handler_of(connection.version, call, is_accepted=connection.is_accepted)
+            if handler.report:
+                return dispatch.report(handler, call, incoming, note)
+            return await work(dispatch.decide, handler, call, incoming, note)
+        except WireError as error:
+            if error.code == "SecurityError":
+                await work(dispatch.ask_to_boot, connection.charger_id)
+            return dispatch.refuse(connection.charger_id, call, error, received_at)
 
     def _has_booted(self, answer: str) -> None:
         """What the boot's own answer says decides what the charger may say and be asked from now on."""
@@ -208,6 +239,7 @@ class ChargePointConsumer(AsyncConsumer):
         status = frame.payload.get("status") if isinstance(frame, CallResult) else None
         self.connection.is_accepted = status == "Accepted"
         self.may_send_at = asyncio.get_running_loop().time() + SETTLE_AFTER_BOOT_SECONDS
+        self.wake()
 
     async def _take_result(self, message_id: str | int, payload: Any) -> None:
         asked = self.outbox.answered(message_id)
@@ -224,34 +256,36 @@ class ChargePointConsumer(AsyncConsumer):
     async def _take_unreadable(self, data: str | bytes, reason: str, message_id: str | int | None) -> None:
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
         logger.info("unreadable frame: %s", reason, extra=self._extra)
-        await self._store(dispatch.unreadable(self.connection.charger_id, text, reason, timezone.now()))
+        await store(dispatch.unreadable(self.charger_id, text, reason, timezone.now()))
         if message_id is not None:
             await self._send_frame(rpc.dump_error(message_id, WireError("FormationViolation", reason)))
 
     # -------------------------------------------------------------------------------------------- what goes out
 
     def wake(self) -> None:
-        """Looks for a command to be sent, unless one is on its way."""
+        """Looks for a command to be sent: now, or when the one on its way is answered."""
+        self.is_woken = True
         if self.outbox.asked is None and self.sending is None and not self.is_closing:
             self.sending = asyncio.create_task(self._send_next())
 
     async def _send_next(self) -> None:
-        again = False
         try:
-            await asyncio.sleep(max(0.0, self.may_send_at - asyncio.get_running_loop().time()))
+            while (wait := self.may_send_at - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 - a boot moves it
+                await asyncio.sleep(wait)
+            self.is_woken = False
             connection = self.connection
             command = await work(
                 commands.claim_next, connection.charger_id, mark=connection.mark, is_accepted=connection.is_accepted
             )
             if command is not None:
-                again = not await self._ask(command)
+                self.is_woken |= not await self._ask(command)
         except DatabaseAway as error:
             logger.warning("commands cannot be read: %s", error, extra=self._extra)
         except Exception:  # nobody awaits this task, so nobody else would tell
             logger.exception("a command could not be sent", extra=self._extra)
         finally:
             self.sending = None
-        if again:
+        if self.is_woken:
             self.wake()
 
     async def _ask(self, command: Command) -> bool:
@@ -287,8 +321,10 @@ class ChargePointConsumer(AsyncConsumer):
     async def _finish(self, asked: Asked, *, result: Any = None, error: str = "") -> None:
         if self.deadline:
             self.deadline.cancel()
-        charger_id = self.connection.charger_id
-        await work(dispatch.finish, asked.command_id, charger_id, asked, timezone.now(), result=result, error=error)
+        now = timezone.now()
+        await store(
+            await work(dispatch.finish, asked.command_id, self.charger_id, asked, now, result=result, error=error)
+        )
         self.wake()
 
     def _stop_sending(self) -> None:
@@ -297,84 +333,3 @@ class ChargePointConsumer(AsyncConsumer):
             self.deadline.cancel()
         if self.sending:
             self.sending.cancel()
-
-    # -------------------------------------------------------------------------------------------- events
-
-    async def _listen(self) -> None:
-        """Hears that commands wait, or that a newer socket took over. A broken layer is tried again for ever."""
-        group = live.gateway_group(self.connection.charger_id)
-        while not self.is_closing:
-            layer = get_channel_layer()
-            channel = ""
-            try:
-                channel = await layer.new_channel()
-                await layer.group_add(group, channel)
-                self.wake()  # what was asked before we could hear
-                while True:
-                    await self._heed(await layer.receive(channel))
-            except asyncio.CancelledError:
-                await self._leave(layer, group, channel)
-                raise
-            except Exception as error:  # redis-py's own tree of errors; R24: Redis is a doorbell
-                logger.warning("the channel layer is away: %r", error, extra=self._extra)
-                await asyncio.sleep(LAYER_RETRY_SECONDS)
-
-    async def _leave(self, layer: Any, group: str, channel: str) -> None:
-        """Leaves the group, if the layer still answers; else the membership expires by itself."""
-        try:
-            await asyncio.wait_for(layer.group_discard(group, channel), LAYER_RETRY_SECONDS)
-        except Exception as error:
-            logger.info("the channel layer was not told of a leave: %r", error, extra=self._extra)
-
-    async def _heed(self, message: dict[str, Any]) -> None:
-        if message["type"] == "connection.replaced":
-            # The event may be late and be about an older socket than this: the row knows who serves the charger now.
-            charger_id = self.connection.charger_id
-            await self.check_mark((await work(presence.current_marks, [charger_id])).get(charger_id, ""))
-        else:
-            self.wake()
-
-    async def check_mark(self, current: str) -> None:
-        """R15: the newest authenticated socket wins. Disabled and deleted chargers have none."""
-        if current and current != self.connection.mark:
-            logger.info("replaced or revoked", extra=self._extra)
-            await self._close(CLOSE_REPLACED)
-
-
-class Watch:
-    """Looks every few seconds after all sockets of this process, in case an event was lost: commands and takeovers."""
-
-    def __init__(self) -> None:
-        self.sockets: set[ChargePointConsumer] = set()
-        self.task: asyncio.Task[None] | None = None
-
-    def add(self, socket: ChargePointConsumer) -> None:
-        self.sockets.add(socket)
-        if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._run())
-
-    def remove(self, socket: ChargePointConsumer) -> None:
-        self.sockets.discard(socket)
-
-    async def _run(self) -> None:
-        while self.sockets:
-            await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await self._look()
-            except DatabaseAway as error:
-                logger.warning("sockets cannot be looked after: %s", error)
-            except Exception:  # nobody awaits this task; without it lost events would stay lost
-                logger.exception("sockets cannot be looked after")
-
-    async def _look(self) -> None:
-        sockets = list(self.sockets)
-        keys = [socket.connection.charger_id for socket in sockets]
-        marks = await work(presence.current_marks, keys)
-        waiting = set(await work(commands.chargers_waiting, keys))
-        for socket in sockets:
-            await socket.check_mark(marks.get(socket.connection.charger_id, ""))
-            if socket.connection.charger_id in waiting:
-                socket.wake()
-
-
-watch = Watch()

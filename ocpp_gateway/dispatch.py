@@ -1,58 +1,24 @@
-"""One message against the database, in a worker thread. Exceptions become CALLERRORs; a database that is away does not.
+"""One message against the database. Exceptions become CALLERRORs; a database that is away does not.
 
-Commit, then answer: the answer that a function here returns may be sent, because its effect is stored.
+Commit, then answer: a frame that a function here returns may be sent once the facts beside it are stored.
 """
 
 import logging
-import time
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import transaction
 
-from chargers import commands, recorder
+from chargers import commands
+from chargers.facts import Exchange, Facts
 from chargers.models import Command, Message
-from chargers.recorder import Exchange, Facts
 from ocpp_gateway import rpc, schemas
 from ocpp_gateway.registry import Handler, Incoming, Version
 from ocpp_gateway.rpc import Call, WireError
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-# Lock timeout, deadlock and serialization failure: PostgreSQL asks to try again.
-RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
-ATTEMPTS = 4
 BOOT = "BootNotification"
-
-
-AWAY = (OperationalError, InterfaceError)
-
-
-class DatabaseAway(Exception):
-    """Nothing was stored. The socket is closed without an answer, so that the charger keeps its message (R2)."""
-
-
-def in_database(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs a piece of work in this worker thread. Raises DatabaseAway; retries what the database asks to retry."""
-    close_old_connections()
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return function(*args, **kwargs)
-        except AWAY as error:
-            if attempt < ATTEMPTS and _is_worth_a_retry(error):
-                time.sleep(0.02 * 2**attempt)
-                continue
-            connection.close()
-            raise DatabaseAway(str(error)) from error
-    raise AssertionError("unreachable")
-
-
-def _is_worth_a_retry(error: Exception) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in RETRIED_STATES or "database is locked" in str(error)
 
 
 # ------------------------------------------------------------------------------------------------ their calls
@@ -90,32 +56,32 @@ def report(handler: Handler, call: Call, incoming: Incoming, note: str) -> tuple
     return facts, answer
 
 
-def decide(handler: Handler, call: Call, incoming: Incoming, note: str) -> str:
-    """Runs a decision and stores it with its log line in one transaction. Returns the frame that answers."""
+def decide(handler: Handler, call: Call, incoming: Incoming, note: str) -> tuple[Facts, str]:
+    """Carries out a decision, which is stored when this returns. Runs in a worker thread.
+
+    Returns its line for the log, and the frame that answers.
+    """
     assert handler.decide is not None
-    with transaction.atomic():
-        answer = rpc.dump_result(call.message_id, handler.decide(incoming))
-        told = exchange(call, answer, note=note)
-        recorder.write([Facts(incoming.charger_id, incoming.received_at, exchange=told)])
-        return answer
+    answer = rpc.dump_result(call.message_id, handler.decide(incoming))
+    return Facts(incoming.charger_id, incoming.received_at, exchange=exchange(call, answer, note=note)), answer
 
 
-def refuse(charger_id: int, call: Call, error: WireError, received_at: datetime) -> str:
-    """Logs a CALL that is not carried out. Returns the CALLERROR."""
+def refuse(charger_id: int, call: Call, error: WireError, received_at: datetime) -> tuple[Facts, str]:
+    """The log line of a CALL that is not carried out, and the CALLERROR. Pure."""
     answer = rpc.dump_error(call.message_id, error)
-    if error.code == "SecurityError" and not _asked_to_boot(charger_id):
+    return Facts(charger_id, received_at, exchange=exchange(call, answer, is_error=True)), answer
+
+
+def ask_to_boot(charger_id: int) -> None:
+    """A charger talks without ever having introduced itself."""
+    asked = Command.objects.open().filter(charger_id=charger_id, action=Command.Action.TRIGGER_MESSAGE)
+    if not asked.exists():
         commands.request_boot(charger_id)
-    recorder.write([Facts(charger_id, received_at, exchange=exchange(call, answer, is_error=True))])
-    return answer
-
-
-def _asked_to_boot(charger_id: int) -> bool:
-    return Command.objects.open().filter(charger_id=charger_id, action=Command.Action.TRIGGER_MESSAGE).exists()
 
 
 def exchange(call: Call, answer: str, *, is_error: bool = False, note: str = "") -> Exchange:
     return Exchange(
-        direction=Message.Direction.IN,
+        direction=Message.Direction.IN.value,
         message_id=str(call.message_id),
         action=call.action.replace("\0", ""),
         request=call.text,
@@ -127,7 +93,9 @@ def exchange(call: Call, answer: str, *, is_error: bool = False, note: str = "")
 
 def unreadable(charger_id: int, text: str, reason: str, received_at: datetime) -> Facts:
     """A frame that could not be read, for the log."""
-    told = Exchange(Message.Direction.IN, "", "", text.replace("\0", "\N{SYMBOL FOR NULL}"), reason, is_error=True)
+    told = Exchange(
+        Message.Direction.IN.value, "", "", text.replace("\0", "\N{SYMBOL FOR NULL}"), reason, is_error=True
+    )
     return Facts(charger_id, received_at, exchange=told)
 
 
@@ -136,19 +104,19 @@ def unreadable(charger_id: int, text: str, reason: str, received_at: datetime) -
 
 def finish(
     command_id: int, charger_id: int, asked: rpc.Asked, received_at: datetime, *, result: Any = None, error: str = ""
-) -> None:
-    """The answer (or the failure) of a call of ours: the Command ends, and the log gets its line."""
+) -> Facts:
+    """The answer (or the failure) of a call of ours: the Command ends. Returns the line for the log."""
     with transaction.atomic():
         commands.finish(command_id, result=result, error=error)
-        told = Exchange(
-            direction=Message.Direction.OUT,
-            message_id=asked.message_id,
-            action=asked.action,
-            request=masked(asked.frame),
-            response=masked(error or rpc.dump_payload(result)),
-            is_error=bool(error),
-        )
-        recorder.write([Facts(charger_id, received_at, exchange=told)])
+    told = Exchange(
+        direction=Message.Direction.OUT.value,
+        message_id=asked.message_id,
+        action=asked.action,
+        request=masked(asked.frame),
+        response=masked(error or rpc.dump_payload(result)),
+        is_error=bool(error),
+    )
+    return Facts(charger_id, received_at, exchange=told)
 
 
 def masked(frame: str) -> str:

@@ -3,15 +3,21 @@
 import base64
 import binascii
 import hmac
-import secrets
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
 from chargers import presence, registry
-from chargers.models import Charger, ConnectionAttempt
+from chargers.facts import Arrival, Facts
+from chargers.models import Charger, Command, ConnectionAttempt
 from ocpp_gateway.registry import Version
 from ocpp_gateway.v16 import V16
+
+logger = logging.getLogger(__name__)
 
 Outcome = ConnectionAttempt.Outcome
 Headers = Iterable[tuple[bytes, bytes]]
@@ -50,39 +56,61 @@ class Refusal:
 
 @dataclass(slots=True)
 class Connection:
-    """An admitted socket. `mark` names it in the database and the log. `is_accepted`: the charger has booted once."""
+    """An admitted socket. `mark` names it in the database and the log.
+
+    `is_accepted`: the charger has booted once. `has_commands`: something waits to be sent.
+    """
 
     charger_id: int
     mark: str
     version: Version
     subprotocol: str | None
     is_accepted: bool
+    has_commands: bool
 
 
-def admit(door: Door) -> Connection | Refusal:
-    """Lets a charger in, and makes its socket the one that serves it; or says why not."""
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A socket may serve its charger, once `facts` are stored."""
+
+    connection: Connection
+    facts: Facts
+
+
+def admit(door: Door, *, mark: str) -> Admission | Refusal:
+    """Lets a charger in, or says why not. One query for who is let in: whole fleets come back at once."""
     identity = identity_of(door.raw_path)
-    charger = Charger.objects.live().with_identity(identity).first() if identity else None
+    charger = _charger(identity) if identity else None
     subprotocol = choose(door.subprotocols)
     outcome = _outcome(door, identity, charger, subprotocol)
-    presence.record_attempt(
-        charger=charger,
-        path=door.raw_path,
-        remote_address=door.remote_address,
-        subprotocols=door.subprotocols,
-        outcome=outcome,
-    )
     if charger is None or outcome != Outcome.ACCEPTED:
+        presence.record_refusal(
+            charger=charger,
+            path=door.raw_path,
+            remote_address=door.remote_address,
+            subprotocols=door.subprotocols,
+            outcome=outcome,
+        )
         return Refusal(STATUS[outcome], outcome)
-    mark = secrets.token_hex(8)
-    presence.connected(charger, mark=mark)
-    return Connection(
+    if charger.is_online:
+        logger.warning("a second connection takes over", extra={"connection": mark, "charger": charger.pk})
+    arrival = Arrival(
+        mark, charger.connection_mark, *presence.kept(door.raw_path, door.remote_address, door.subprotocols)
+    )
+    connection = Connection(
         charger_id=charger.pk,
         mark=mark,
         version=VERSIONS[subprotocol or V16.subprotocol],
         subprotocol=subprotocol,
         is_accepted=charger.booted_at is not None and charger.registration == Charger.Registration.ACCEPTED,
+        has_commands=charger.has_commands,  # type: ignore[attr-defined]
     )
+    return Admission(connection, Facts(charger.pk, timezone.now(), arrival=arrival))
+
+
+def _charger(identity: str) -> Charger | None:
+    waiting = Command.objects.waiting(timezone.now()).filter(charger=OuterRef("pk"))
+    return Charger.objects.live().with_identity(identity).annotate(has_commands=Exists(waiting)).first()
 
 
 def _outcome(door: Door, identity: str | None, charger: Charger | None, subprotocol: str | None) -> Outcome:

@@ -10,16 +10,16 @@ SMALL = 2**31 - 1
 
 def number(value: Any) -> Decimal | None:
     """A finite number: 12, 12.0, "12", " 1130300.0 "; not true, not "NaN", not ""."""
-    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
         return None
-    text = str(value).strip()
+    text = str(value)
     if len(text) > 40:
         return None
     try:
-        parsed = Decimal(text)
+        parsed = Decimal(text)  # strips blanks by itself
     except InvalidOperation:
         return None
-    return parsed if parsed.is_finite() and abs(parsed) < BIG else None
+    return parsed if parsed.is_finite() and -BIG < parsed < BIG else None
 
 
 def integer(value: Any) -> int | None:

@@ -5,7 +5,7 @@ Everything takes the way that people take: `registry.register`, `id_tags.issue`,
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,14 +113,14 @@ def charger(
     return registered
 
 
-def fleet(of: User, *, numbers: range, price_per_kwh: int, rng: random.Random) -> list[registry.Registered]:
-    """Numbered chargers (from 0), spread over the towns of the Czech Republic."""
+def fleet(of: Sequence[User], *, numbers: range, price_per_kwh: int, rng: random.Random) -> list[registry.Registered]:
+    """Numbered chargers (from 0), dealt out to their owners and spread over the towns of the Czech Republic."""
     found = []
     for number in numbers:
         town = TOWNS[number % len(TOWNS)]
         found.append(
             charger(
-                of,
+                of[number % len(of)],
                 name=f"{town.name} {number // len(TOWNS) + 1}",
                 latitude=town.latitude + rng.uniform(-1, 1) * SPREAD_DEGREES,
                 longitude=town.longitude + rng.uniform(-1, 1) * SPREAD_DEGREES,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chargers.facts import ConnectorStatus, Sample
 from chargers.models import Command
-from chargers.recorder import ConnectorStatus, Sample
 
 Payload = dict[str, Any]
 

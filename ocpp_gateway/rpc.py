@@ -68,8 +68,13 @@ def parse(data: str | bytes) -> Frame:
     message_id: Any = frame[1] if len(frame) > 1 else None
     if not _is_message_id(message_id):
         return Unreadable("no message id")
+    try:
+        # What cannot be written again (it is nested hundreds deep) is not worth reading: no log could hold it.
+        text = dump_payload(frame[2:])
+    except orjson.JSONEncodeError:
+        return Unreadable("nested too deep", message_id if frame[0] == CALL else None)
     if frame[0] == CALL:
-        return _parse_call(message_id, frame)
+        return _parse_call(message_id, frame, text)
     if frame[0] == CALL_RESULT:
         return CallResult(message_id, frame[2] if len(frame) > 2 else None)
     code, description = (part if isinstance(part, str) else "" for part in (*frame[2:4], "", "")[:2])
@@ -79,21 +84,22 @@ def parse(data: str | bytes) -> Frame:
 def _read(data: str | bytes) -> list[Any] | Unreadable:
     try:
         frame = orjson.loads(data)
-        # What cannot be written again (it is nested hundreds deep) is not worth reading: no log could hold it.
-        text = orjson.dumps(frame)
     except orjson.JSONDecodeError as error:
         return Unreadable(f"not JSON: {error}")
-    except orjson.JSONEncodeError:
-        return Unreadable("nested too deep")
     if not isinstance(frame, list) or not frame or frame[0] not in (CALL, CALL_RESULT, CALL_ERROR):
         return Unreadable("not an OCPP frame")
-    return _without_nul(frame) if b"\\u0000" in text else frame  # no database stores a NUL as text
+    # No database stores a NUL as text.
+    has_nul = "\\u0000" in data if isinstance(data, str) else b"\\u0000" in data
+    return _without_nul(frame) if has_nul else frame
 
 
-def _parse_call(message_id: str | int, frame: list[Any]) -> Call | Unreadable:
+def _parse_call(message_id: str | int, frame: list[Any], text: str) -> Call | Unreadable:
+    """`text` is what follows the id, as JSON: `["Action",{…}]`."""
     match frame:
-        case [_, _, str(action), dict() | None as payload] if 0 < len(action) <= ACTION_LIMIT:
-            return Call(message_id, action, payload or {}, dump_payload(payload or {}))
+        case [_, _, str(action), dict() as payload] if 0 < len(action) <= ACTION_LIMIT:
+            return Call(message_id, action, payload, text[len(dump_payload(action)) + 2 : -1])
+        case [_, _, str(action), None] if 0 < len(action) <= ACTION_LIMIT:
+            return Call(message_id, action, {}, "{}")
         case _:
             return Unreadable("a CALL is [2, id, action, payload]", message_id)
 

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from chargers import clock
-from chargers.recorder import Sample
-from ocpp_gateway.leniency import BIG, SMALL, integer, items, number, text
+from chargers.facts import Sample
+from ocpp_gateway.leniency import BIG, SMALL, items, number, text
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
 # Factors to Wh, W, mA, mV, % and 1/1000 °C. "" is the unit that the specification assumes.
@@ -57,62 +59,75 @@ def read(
 def _sample(
     entry: dict[str, Any], connector_id: int, session_id: int | None, received_at: datetime, context: str
 ) -> Sample | None:
-    raw = [value for value in items(entry.get("sampledValue")) if isinstance(value, dict)]
-    if not raw:
+    values = [value for value in items(entry.get("sampledValue")) if isinstance(value, dict)]
+    if not values:
         return None  # Vestel sends empty lists
-    whole, phases = _measured(raw)
-    contexts = [text(value.get("context"), 20) for value in raw]
+    context = next((name for value in values if (name := text(value.get("context"), 20))), context)
+    whole, phases, rest = _measured(values, context)
     return Sample(
         connector_id=connector_id,
         session_id=session_id,
         measured_at=clock.read(entry.get("timestamp"), received_at=received_at).at,
-        context=next((name for name in contexts if name), context),
-        raw=raw,
+        context=context,
+        raw=rest,
         digest=_digest([connector_id, session_id, entry]),
         phases=phases or None,
-        **whole,
+        **(_totals(phases) | whole if phases else whole),
     )
 
 
-def _measured(raw: list[dict[str, Any]]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """The values of the whole connector, and those of each line."""
+def _measured(
+    values: list[dict[str, Any]], context: str
+) -> tuple[dict[str, int], dict[str, dict[str, int]], list[dict[str, Any]]]:
+    """The values of the whole connector, those of each line, and, as they were sent, those that none of them can tell:
+    other measurands and units, signed data, other contexts and places than the usual ones, a second value of a kind."""
     whole: dict[str, int] = {}
     phases: dict[str, dict[str, int]] = {}
-    for value in raw:
-        if text(value.get("format"), 20) == "SignedData":
-            continue  # kept as sent; it is no number
-        measurand = text(value.get("measurand"), 60) or DEFAULT_MEASURAND
-        amount = _amount(measurand, value)
-        if amount is None:
+    rest = []
+    for value in values:
+        get = value.get
+        meaning = _meaning(str(get("measurand", "")), str(get("unit", "")), str(get("phase") or ""))
+        amount = number(get("value")) if meaning and get("format", "Raw") == "Raw" else None
+        if meaning is None or amount is None:
+            rest.append(value)
             continue
-        phase = text(value.get("phase"), 10).upper()
-        if phase == "":
-            whole[FIELDS[measurand]] = amount
-        elif phase[:2] in LINES and phase[2:] in ("", "-N"):
-            phases.setdefault(phase[:2], {})[FIELDS[measurand]] = amount
-    return _totals(phases) | whole, phases
+        scaled = int((amount * meaning.factor).to_integral_value())
+        place = phases.setdefault(meaning.line, {}) if meaning.line else whole
+        if meaning.field in place or not meaning.low <= scaled <= meaning.high:
+            rest.append(value)
+            continue
+        place[meaning.field] = scaled
+        if get("context", context) != context or get("location", "Outlet") != "Outlet":
+            rest.append(value)
+    return whole, {line: found for line, found in phases.items() if found}, rest
 
 
-def _amount(measurand: str, value: dict[str, Any]) -> int | None:
-    factor = UNITS.get(measurand, {}).get(text(value.get("unit"), 20).lower())
-    amount = number(value.get("value"))
-    if factor is None or amount is None:
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """Where a sampled value belongs: the field, the factor to its unit, its bounds; `line` is "" for the connector."""
+
+    field: str
+    factor: Decimal
+    line: str
+    low: int
+    high: int
+
+
+@lru_cache(maxsize=4096)
+def _meaning(measurand: str, unit: str, phase: str) -> _Meaning | None:
+    """What these words mean, as they were sent. None: between lines, or nothing that we have a field for."""
+    measurand = text(measurand, 60) or DEFAULT_MEASURAND
+    factor = UNITS.get(measurand, {}).get(text(unit, 20).lower())
+    line = text(phase, 10).upper()
+    if factor is None or (line and not (line[:2] in LINES and line[2:] in ("", "-N"))):
         return None
-    scaled = integer(amount * factor)
-    low, high = LIMITS.get(FIELDS[measurand], (-SMALL, SMALL))
-    return scaled if scaled is not None and low <= scaled <= high else None
+    return _Meaning(FIELDS[measurand], factor, line[:2], *LIMITS.get(FIELDS[measurand], (-SMALL, SMALL)))
 
 
 def _totals(phases: dict[str, dict[str, int]]) -> dict[str, int]:
     """For chargers that send lines only."""
-    combine: dict[str, Callable[[list[int]], int]] = {
-        "energy_wh": sum,
-        "power_w": sum,
-        "current_ma": max,
-        "voltage_mv": max,
-    }
     totals = {}
-    for field, function in combine.items():
+    for field, function in COMBINED.items():
         values = [line[field] for line in phases.values() if field in line]
         if values:
             totals[field] = function(values)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts import id_tags
 from chargers import authorization, clock, presence, sessions
 from chargers.authorization import Reason
+from chargers.facts import ConnectorStatus
 from chargers.models import Charger, Command
-from chargers.recorder import ConnectorStatus
 from ocpp_gateway import samples
 from ocpp_gateway.leniency import integer, text
 from ocpp_gateway.registry import Incoming, Payload, Report, Version
@@ -114,8 +114,7 @@ def status_notification(call: Incoming) -> Report:
 @V16.decides("Authorize")
 def authorize(call: Incoming) -> Payload:
     """§4.1: may this tag charge here? Never ConcurrentTx, which belongs to StartTransaction."""
-    charger = Charger.objects.select_related("owner").get(pk=call.charger_id)
-    return {"idTagInfo": id_tag_info(authorization.check(charger, text(call.payload.get("idTag"), 64)))}
+    return {"idTagInfo": id_tag_info(authorization.check_at(call.charger_id, text(call.payload.get("idTag"), 64)))}
 
 
 @V16.decides("StartTransaction", is_lenient=True)
@@ -151,7 +150,7 @@ def stop_transaction(call: Incoming) -> Payload:
     """§4.10: a session has ended. We cannot prevent a stop, so it is always answered."""
     told = call.payload
     id_tag_text = text(told.get("idTag"), 64)
-    sessions.stop(
+    stopped = sessions.stop(
         Charger(pk=call.charger_id),
         transaction_id=integer(told.get("transactionId")),
         transaction_text=text(told.get("transactionId"), 40),
@@ -170,6 +169,8 @@ def stop_transaction(call: Incoming) -> Payload:
     )
     if not id_tag_text:
         return {}
+    if stopped and stopped.id_tag and stopped.id_tag_text.upper() == id_tag_text.upper():
+        return {"idTagInfo": {"status": "Accepted"}}
     return {"idTagInfo": {"status": "Accepted" if id_tags.find(id_tag_text) else "Invalid"}}
 
 

@@ -1,8 +1,13 @@
-"""Three doors: web pages and API, browser sockets (origin checked, session known), charge points' sockets (neither)."""
+"""Three doors: web pages and API, browser sockets (origin checked, session known), charge points' sockets (neither).
+
+A process may be told to open only the doors of people (`web`) or only that of wallboxes (`ocpp`), so that the one can
+be restarted without the other.
+"""
 
 import asyncio
 import os
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 
 from django.core.asgi import get_asgi_application
 
@@ -21,12 +26,46 @@ browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_u
 charge_points = ChargePointConsumer.as_asgi()
 
 
-async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    live.attach(asyncio.get_running_loop())
+Role = Literal["web", "ocpp"]
+Door = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+# Whoever watches a gateway is answered by it, too.
+PROBES = ("/healthz", "/readyz", "/metrics")
+
+
+def application_of(role: Role | None) -> Door:
+    """What a process of this role answers; None: everything."""
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        live.attach(asyncio.get_running_loop())
+        await door(scope, role)(scope, receive, send)
+
+    return application
+
+
+def door(scope: dict[str, Any], role: Role | None) -> Door:
+    path = scope["path"]
     if scope["type"] != "websocket":
-        await web(scope, receive, send)
-    elif scope["path"].startswith("/ws/"):
-        await browsers(scope, receive, send)
-    else:
-        # Whatever is not for browsers is a wallbox that may have a wrong address: it gets an answer and a record.
-        await charge_points(scope, receive, send)
+        # Somebody who opens a wallbox's address in a browser came to the right process, if not to the right program.
+        is_everywhere = path in PROBES or f"{path}/".startswith("/ocpp/")
+        return web if role != "ocpp" or is_everywhere else nobody
+    if path.startswith("/ws/"):
+        return browsers if role != "ocpp" else nobody
+    # Whatever is not for browsers is a wallbox that may have a wrong address: it gets an answer and a record.
+    return charge_points if role != "web" else nobody
+
+
+async def nobody(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """404: another process opens this door, and the proxy in front has mixed them up."""
+    kind = "http"
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        kind = "websocket.http"
+        if kind + ".response" not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close"})
+            return
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": f"{kind}.response.start", "status": 404, "headers": headers})
+    await send({"type": f"{kind}.response.body", "body": b"This process does not serve this address."})
+
+
+application = application_of(None)

@@ -135,7 +135,13 @@ SECRET_KEY = read("SECRET_KEY", secret, hint="Put 32 or more random characters i
 PORT = read("PORT", number(1, 65_535), default=8000)
 SITE_URL = read("SITE_URL", url("http", "https"), default=f"http://127.0.0.1:{PORT}")
 SITE_HOST = urlsplit(SITE_URL).hostname or "127.0.0.1"
-ALLOWED_HOSTS = read("ALLOWED_HOSTS", items, default=["127.0.0.1", "localhost", "[::1]", SITE_HOST])
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+if DEBUG and SITE_HOST not in LOOPBACK:
+    raise ImproperlyConfigured(
+        f"DEBUG=true cannot be used with SITE_URL={SITE_URL!r}: its error pages show settings and data to everybody."
+    )
+# Loopback always belongs to it: health checks ask from inside.
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", SITE_HOST, *read("ALLOWED_HOSTS", items, default=[])]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # Where wallboxes connect, without the identity. They may use another host or port than people do.
 CHARGER_URL = read("CHARGER_URL", url("ws", "wss"), default="ws" + SITE_URL.removeprefix("http") + "/ocpp")
@@ -219,7 +225,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     (BASE_DIR / "var").mkdir(exist_ok=True)
 else:
     DATABASES["default"]["OPTIONS"] = {
-        "options": "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+        "options": "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        "connect_timeout": 10,  # a host that swallows packets is away like one that refuses them
+        "application_name": "sharecharge",
+        **DATABASE_URL.get("OPTIONS", {}),  # what the URL says: sslmode, sslrootcert, other limits
     }
 
 # ----------------------------------------------------------------------------------------------- redis
@@ -228,14 +237,14 @@ REDIS_URL = read("REDIS_URL", url("redis", "rediss", "unix"), default="")
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "BACKEND": "chargers.layers.RedisLayer",
             # A socket timeout would end every idle consumer: they wait in BZPOPMIN.
             "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
         }
     }
     CACHES = {"default": {"BACKEND": "sharecharge.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
 else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "chargers.layers.MemoryLayer", "CONFIG": {"capacity": 1000}}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # ----------------------------------------------------------------------------------------------- money
@@ -257,6 +266,9 @@ SWEEP_INTERVAL_SECONDS = read("SWEEP_INTERVAL_SECONDS", number(0.2, 3600, float)
 CALL_TIMEOUT_SECONDS = read("CALL_TIMEOUT_SECONDS", number(0.1, 600, float), default=30)
 REMOTE_START_TIMEOUT_SECONDS = read("REMOTE_START_TIMEOUT_SECONDS", number(5, 600), default=60)
 MESSAGE_LOG_DAYS = read("MESSAGE_LOG_DAYS", number(1, 3650), default=30)
+# 0: all meter values are kept for ever. What a bill stands on is kept in any case.
+METER_VALUES_FULL_DAYS = read("METER_VALUES_FULL_DAYS", number(0, 36_500), default=90)
+METER_VALUES_THIN_MINUTES = read("METER_VALUES_THIN_MINUTES", number(1, 1440), default=15)
 GATEWAY_WORKERS = read("GATEWAY_WORKERS", number(1, 64), default=8)
 
 # ----------------------------------------------------------------------------------------------- people
@@ -308,12 +320,17 @@ TIME_ZONE = read("TIME_ZONE", zone, default="Europe/Prague")
 # ----------------------------------------------------------------------------------------------- static files and map
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+# A folder that `manage.py collectstatic` fills: names carry a hash of the content, so browsers keep them for a year.
+# Without it the files come from where they stand in the source.
+COLLECTED = read("STATIC_ROOT", lambda text: BASE_DIR / text, default=None)
+STATIC_ROOT = COLLECTED or BASE_DIR / "var" / "static"
+COLLECTED_STORAGE = "sharecharge.staticfiles.HashedStorage"
+SOURCE_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": COLLECTED_STORAGE if COLLECTED else SOURCE_STORAGE},
 }
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = COLLECTED is None
 MAP_TILE_URL = read("MAP_TILE_URL", url("http", "https"), default="https://tile.openstreetmap.org/{z}/{x}/{y}.png")
 MAP_TILE_ATTRIBUTION = read("MAP_TILE_ATTRIBUTION", str, default="© OpenStreetMap contributors")
 
@@ -324,6 +341,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+# Only a proxy that tells us the scheme can save us from sending the same page away for ever.
+SECURE_SSL_REDIRECT = HTTPS and TRUST_PROXY
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]  # asked from inside, without TLS
+# Whether all subdomains speak HTTPS only, for years and in every browser's list, is not ours to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # The default would strip the Referer that the tile server's policy asks for.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django import forms
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone, translation
 
+from accounts import keyset
 from accounts.models import User
 from billing import units, wallets
 from billing.forms import MoneyField
-from billing.models import TopUp
+from billing.models import Entry, TopUp, Transfer
+from conftest import fund
 
 
 def request_top_up(client: Client, amount: str, key: str = "k"):
@@ -120,12 +121,42 @@ def test_the_fake_page_exists_only_for_the_fake_provider(bob: User, client_of, s
 def test_a_long_statement_has_pages(alice: User, client_of):
     for index in range(31):
         wallets.settle(
-            reference=f"session:{index}", payer=alice, payee=alice, amount=100, fee=10, kind="session", description="x"
+            reference=f"session:{index}",
+            payer=alice,
+            payee=alice,
+            amount=100,
+            fee=10,
+            kind=Transfer.Kind.SESSION,
+            description="x",
         )
-    assert "1 / 2" in client_of(alice).get("/wallet/").content.decode()
-    assert client_of(alice).get("/wallet/?page=2").status_code == 200
-    assert client_of(alice).get("/wallet/?page=nonsense").status_code == 200
-    assert reverse("wallet") == "/wallet/"
+    client = client_of(alice)
+    first = client.get("/wallet/").context["page"]
+    assert (len(first.rows), first.newer) == (30, None)
+    assert f'href="/wallet/?before={first.older}"' in client.get("/wallet/").content.decode()
+    older = client.get("/wallet/", {"before": first.older})
+    page = older.content.decode()
+    assert f'href="/wallet/?after={older.context["page"].newer}"' in page
+    assert "+" + units.money(100_000) in page  # where it began
+    assert "There is nothing older" in client.get("/wallet/?before=1").content.decode()
+    # A form that comes back with its errors stands under another address.
+    assert 'href="/wallet/?before=' in request_top_up(client, "nonsense").content.decode()
+
+
+def test_a_statement_is_of_wallet_and_debt_in_turn(bob: User, alice: User):
+    for index in range(3):
+        wallets.settle(
+            reference=f"session:{index}", payer=bob, payee=alice, amount=100, fee=10, kind=Transfer.Kind.SESSION,
+            description="x",
+        )  # fmt: skip
+        fund(bob, 300)
+    lists = Entry.objects.statements_of(bob)
+    first = keyset.page(*lists, asked={}, size=4)
+    second = keyset.page(*lists, asked={"before": str(first.older)}, size=4)
+    assert [row.amount for row in first.rows] == [300, -100, 300, -100]
+    assert [(row.amount, row.account.kind) for row in second.rows] == [
+        (100, "receivable"), (200, "wallet"), (-100, "receivable")
+    ]  # fmt: skip
+    assert second.older is None
 
 
 # ------------------------------------------------------------------------------------------------ money as text

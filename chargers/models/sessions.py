@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -13,6 +16,8 @@ from accounts.models import IdTag, User
 from billing import pricing
 from chargers.models.fleet import Charger, Connector
 
+IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
+
 
 class SessionQuerySet(models.QuerySet["ChargingSession"]):
     def running(self) -> SessionQuerySet:
@@ -20,13 +25,21 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def unsettled(self) -> SessionQuerySet:
         """Ended, and nobody has to look at them first."""
-        return self.filter(status=ChargingSession.Status.ENDED).exclude(Q(pk__in=self.for_review().values("pk")))
+        return self.filter(~IS_HELD, status=ChargingSession.Status.ENDED)
 
     def for_review(self) -> SessionQuerySet:
-        return self.filter(reviewed_at=None).exclude(review_reasons=[])
+        return self.filter(IS_HELD)
+
+    def to_be_thinned(self, *, before: datetime) -> SessionQuerySet:
+        """Billed before that, nothing about them is open, and all of their samples are still there."""
+        settled = ChargingSession.Status.SETTLED
+        return self.filter(~IS_HELD, status=settled, settled_at__lt=before, thinned_at=None)
 
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
+
+    def hosted_by(self, user: User) -> SessionQuerySet:
+        return self.filter(owner=user)
 
     def visible_to(self, user: User) -> SessionQuerySet:
         """A session belongs to its driver and to the owner of its charger; an operator sees all."""
@@ -55,17 +68,23 @@ class ChargingSession(models.Model):
         NEXT_START = "next_start", _("the next start on the connector")
         OPERATOR = "operator", _("an operator")
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions")
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
-    id_tag = models.ForeignKey(IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True)
+    # Each of these keys is looked up through an index that begins with it (Meta); one more would only cost.
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="sessions", db_index=False)
+    connector = models.ForeignKey(
+        Connector, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True, db_index=False
+    )
+    id_tag = models.ForeignKey(
+        IdTag, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True, db_index=False
+    )
     id_tag_text = models.CharField(_("card as read"), max_length=64, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions", null=True, blank=True,
-        verbose_name=_("driver"),
+        verbose_name=_("driver"), db_index=False,
     )  # fmt: skip
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner")
-    )
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hosted_sessions", verbose_name=_("owner"),
+        db_index=False,
+    )  # fmt: skip
     station_transaction_id = models.CharField(max_length=36, blank=True, editable=False)
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.RUNNING)
@@ -96,8 +115,10 @@ class ChargingSession(models.Model):
     review_reasons = models.JSONField(_("to be checked"), default=list, blank=True)
     reviewed_at = models.DateTimeField(_("checked"), null=True, blank=True)
     reviewed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
+
+    thinned_at = models.DateTimeField(_("meter values thinned"), null=True, blank=True, editable=False)
 
     objects = SessionQuerySet.as_manager()
 
@@ -109,7 +130,19 @@ class ChargingSession(models.Model):
             models.Index(fields=["user", "-id"], name="session_by_driver"),
             models.Index(fields=["owner", "-id"], name="session_by_owner"),
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
+            models.Index(fields=["charger", "start_text"], name="session_twins"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
+            models.Index(fields=["id_tag"], condition=Q(status="running"), name="session_running_by_tag"),
+            models.Index(fields=["-id"], condition=IS_HELD, name="session_held"),
+            # The few among all refused ones whose charger may go on charging, see settlement.stop_refused.
+            models.Index(
+                fields=["start_received_at"],
+                condition=Q(status="refused", stop_received_at=None),
+                name="session_refused_and_not_over",
+            ),
+            models.Index(
+                fields=["settled_at"], condition=Q(status="settled", thinned_at=None), name="session_to_be_thinned"
+            ),
         )
         constraints = (
             models.UniqueConstraint(
@@ -150,6 +183,20 @@ class ChargingSession(models.Model):
         return bool(self.review_reasons) and self.reviewed_at is None
 
     @property
+    def state(self) -> str:
+        """What people are told: `charging`, `paused`, `ended`, `checking`, `settled` or `refused`."""
+        if self.is_running:
+            paused = self.connector is not None and self.connector.status in {"SuspendedEV", "SuspendedEVSE"}
+            return "paused" if paused else "charging"
+        return "checking" if self.is_held else str(self.status)
+
+    def energy_up_to(self, register_wh: int | None) -> int:
+        """In Wh, by the highest register alone. One that restarts per session (ABB) is below that of the start."""
+        if register_wh is None or self.meter_start_wh is None:
+            return 0
+        return register_wh - self.meter_start_wh if register_wh >= self.meter_start_wh else register_wh
+
+    @property
     def price(self) -> pricing.Tariff:
         return pricing.Tariff.from_dict(self.tariff)
 
@@ -163,15 +210,21 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
         """The samples that carry an energy register, in the order in which they came."""
         return self.exclude(energy_wh=None).order_by("pk")
 
+    def highest_of(self, sessions: Iterable[ChargingSession]) -> dict[int, int]:
+        """Session → the highest register of its samples, in Wh, in one query. Sessions without one are left out."""
+        keys = [session.pk for session in sessions]
+        found = self.filter(session__in=keys, energy_wh__isnull=False).order_by().values_list("session")
+        return dict(found.annotate(models.Max("energy_wh"))) if keys else {}
+
 
 class MeterValue(models.Model):
-    """One sample: everything that a charger measured at one moment. Append-only."""
+    """One sample: everything that a charger measured at one moment. Never changed; retention.py thins what is old."""
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+")
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="+", db_index=False)
     connector_id = models.PositiveSmallIntegerField(_("connector"))
     session = models.ForeignKey(
-        ChargingSession, on_delete=models.PROTECT, null=True, blank=True, related_name="meter_values"
-    )
+        ChargingSession, on_delete=models.PROTECT, null=True, blank=True, related_name="meter_values", db_index=False
+    )  # found through the unique index that begins with it
     measured_at = models.DateTimeField(_("measured"))
     received_at = models.DateTimeField(_("received"))
     context = models.CharField(_("context"), max_length=20, blank=True)
@@ -192,6 +245,7 @@ class MeterValue(models.Model):
         verbose_name = _("meter value")
         verbose_name_plural = _("meter values")
         ordering = ("pk",)
+        indexes = (models.Index(fields=["received_at"], condition=Q(session=None), name="meter_value_loose_by_time"),)
         constraints = (
             models.UniqueConstraint(fields=["session", "digest"], name="meter_value_once_per_session"),
             models.UniqueConstraint(

@@ -99,7 +99,7 @@ class ConnectionAttempt(models.Model):
         BAD_PATH = "bad_path", _("wrong address")
 
     charger = models.ForeignKey(
-        Charger, on_delete=models.PROTECT, null=True, blank=True, related_name="connection_attempts"
+        Charger, on_delete=models.PROTECT, null=True, blank=True, related_name="connection_attempts", db_index=False
     )
     path = models.CharField(_("path"), max_length=300)
     remote_address = models.CharField(_("address"), max_length=45, blank=True)
@@ -116,6 +116,7 @@ class ConnectionAttempt(models.Model):
         indexes = (
             models.Index(fields=["charger", "-last_at"], name="attempt_by_charger"),
             models.Index(fields=["remote_address", "-last_at"], name="attempt_by_address"),
+            models.Index(fields=["last_at"], name="attempt_by_time"),
         )
 
     def __str__(self) -> str:
@@ -129,7 +130,7 @@ class Message(models.Model):
         IN = "in", _("from the charger")
         OUT = "out", _("to the charger")
 
-    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="messages")
+    charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="messages", db_index=False)
     direction = models.CharField(_("direction"), max_length=3, choices=Direction.choices)
     message_id = models.CharField(_("message id"), max_length=64, blank=True)
     action = models.CharField(_("action"), max_length=64, blank=True)

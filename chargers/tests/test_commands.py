@@ -130,13 +130,13 @@ def test_the_first_answer_stays(wanted):
 
 def test_a_lost_connection_ends_a_start_and_repeats_a_stop(wanted, online, connector, alice_card):
     claim(online)
-    commands.connection_lost(online.pk)
+    commands.connections_lost([online.pk])
     wanted.refresh_from_db()
     assert (wanted.status, wanted.error) == ("failed", "connection_lost")
     stop = commands.request_remote_stop(start(online).session, user=None)
     assert claim(online) == stop
     assert claim(online) is None
-    commands.connection_lost(online.pk)
+    commands.connections_lost([online.pk])
     assert claim(online) == stop
 
 

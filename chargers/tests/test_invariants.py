@@ -17,8 +17,8 @@ from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Account, Hold, Transfer
 from chargers import clock, recorder, registry, sessions, settlement
+from chargers.facts import Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, MeterValue
-from chargers.recorder import Facts, Sample
 from conftest import connect, fund, make_user
 from sharecharge.errors import Refused
 
@@ -33,6 +33,8 @@ class Platform(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
+        recorder.remembered.forget()
+        ledger.side.cache_clear()
         self.now = timezone.now() - timedelta(days=3)
         self.owner = make_user("Bob", role=User.Role.OWNER)
         self.operator = make_user("Oscar", role=User.Role.ADMIN)

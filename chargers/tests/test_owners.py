@@ -11,6 +11,7 @@ from accounts.models import User
 from billing import units
 from chargers import message_log, registry, shapes
 from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
+from chargers.tests.test_session_pages import make_session
 
 PLACE = {
     "name": "New box", "street": "Krátká", "house_number": "5", "city": "Brno", "postal_code": "602 00",
@@ -68,6 +69,39 @@ def test_it_lists_ones_own_only(online: Charger, bob: User, client_of):
     other = User.objects.create_user("eve@example.com", name="Eve", role="owner")
     assert "Bob&#x27;s garage" in client_of(bob).get("/my/chargers/").content.decode()
     assert "Bob&#x27;s garage" not in client_of(other).get("/my/chargers/").content.decode()
+
+
+def test_it_lists_what_was_charged_there(online: Charger, bob: User, alice: User, client_of):
+    keys = [make_session(online, alice, status="refused", refusal="not_shared").pk for _i in range(31)]
+    other = registry.register(owner=bob, name="Second", latitude=50, longitude=15).charger
+    client = client_of(bob)
+    page = client.get("/my/sessions/").content.decode()
+    assert page.count("Bob&#x27;s garage · ") == 30
+    assert "Alice" in page
+    # The filter stays while one leafs through.
+    filtered = client.get("/my/sessions/", {"charger": online.pk}).content.decode()
+    assert f'href="/my/sessions/?charger={online.pk}&amp;before={keys[1]}"' in filtered
+    assert "garage · " not in filtered
+    older = client.get("/my/sessions/", {"charger": online.pk, "before": keys[1]}).content.decode()
+    assert f"/sessions/{keys[0]}/" in older
+    assert "Nobody has charged here yet" in client.get("/my/sessions/", {"charger": other.pk}).content.decode()
+    registry.delete(online)
+    assert "Alice" in client.get("/my/sessions/", {"charger": online.pk}).content.decode()
+
+
+def test_what_was_charged_elsewhere_is_not_there(online: Charger, alice: User, charlie: User, client_of):
+    make_session(online, alice)
+    for user in (alice, charlie):
+        assert "Nobody has charged here yet" in client_of(user).get("/my/sessions/").content.decode()
+        for asked in (online.pk, "x", "9" * 30):
+            assert client_of(user).get("/my/sessions/", {"charger": asked}).status_code == 404
+    assert Client().get("/my/sessions/").url.startswith("/accounts/login/")
+
+
+def test_an_owner_sees_who_charges_where(online: Charger, bob: User, alice: User, client_of):
+    session = make_session(online, alice)
+    page = client_of(bob).get("/my/chargers/").content.decode()
+    assert f'<a href="/sessions/{session.pk}/">Alice is charging</a>' in page
 
 
 @pytest.mark.parametrize("action", ACTIONS)

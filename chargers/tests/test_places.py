@@ -7,9 +7,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import id_tags
 from accounts.models import User
-from billing import units
-from chargers import registry, shapes
+from billing import units, wallets
+from chargers import offers, registry, shapes
 from chargers.models import Charger, ChargingSession, Command, Connector
 from conftest import connect, fund
 
@@ -285,3 +286,30 @@ def test_the_hold_is_what_the_wallet_has(online: Charger, db, client_of):
     modest = User.objects.create_user("modest@example.com", name="Modest")
     fund(modest, 6_000)
     assert units.money(6_000) in client_of(modest).get(online.get_absolute_url()).content.decode()
+
+
+def test_plugs_that_are_alike_get_the_verdict_that_each_would_get(
+    online: Charger, alice: User, bob: User, django_assert_max_num_queries
+):
+    """Enabled or not, with every kind of price, and where she charges at the moment."""
+    for number in range(2, 12):
+        plug = Connector.objects.create(
+            charger=online, connector_id=number, is_enabled=number % 4 > 0, status="Available"
+        )
+        registry.set_price(plug, [None, 0, 500 + number][number % 3])
+    plugs = list(online.connectors.select_related("tariff", "charger").order_by("connector_id"))
+    for user in (alice, bob, User.objects.create_user("poor@example.com", name="Poor")):
+        card = id_tags.virtual_tag(user)
+        for busy in (None, plugs[0], plugs[4]):
+            if busy:
+                now = timezone.now()
+                ChargingSession.objects.create(
+                    charger=online, connector=busy, user=user, owner=bob, id_tag=card, started_at=now,
+                    start_received_at=now, tariff={},
+                )  # fmt: skip
+            with django_assert_max_num_queries(35):
+                found = offers.of(online, plugs, user, wallets.wallet_of(user))
+            alone = [offers.of(online, [plug], user, wallets.wallet_of(user))[0] for plug in plugs]
+            assert found == alone
+            assert len({offer["obstacle"] for offer in found}) > 1 or user == bob  # who may start everywhere at home
+        ChargingSession.objects.all().delete()

@@ -1,13 +1,15 @@
+import asyncio
 import threading
-from concurrent.futures import Future
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from chargers import live, recorder
+from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Exchange, Facts, Sample
 from chargers.models import Charger, Connector, Message, MeterValue
-from chargers.recorder import ConnectorStatus, Exchange, Facts, Recorder, Sample
+from chargers.recorder import Recorder
 from chargers.tests.test_sessions import start
 
 
@@ -22,6 +24,16 @@ def sample(charger, session_id=None, number=1, digest=1, **values):
         connector_id=number, session_id=session_id, measured_at=now, context="", raw=[], digest=digest, **values
     )
     return Facts(charger.pk, now, samples=(told,))
+
+
+def submit(*told, to=None):
+    """Hands facts over at once, and waits; gives None or the exception of each."""
+
+    async def go():
+        writer = to or Recorder()
+        return await asyncio.gather(*(writer.submit(facts) for facts in told), return_exceptions=True)
+
+    return asyncio.run(asyncio.wait_for(go(), 20))
 
 
 @pytest.mark.django_db
@@ -77,49 +89,68 @@ def test_any_frame_proves_that_the_charger_is_alive(charger):
 def test_an_endless_message_is_cut(charger):
     told = Exchange(Message.Direction.IN, "i" * 200, "a" * 200, "x" * 10**6, "", is_error=False)
     recorder.write([Facts(charger.pk, timezone.now(), exchange=told)])
-    assert len(Message.objects.get().request) == recorder.MESSAGE_TEXT_LIMIT
+    assert len(Message.objects.get().request) == MESSAGE_TEXT_LIMIT
 
 
 @pytest.mark.django_db(transaction=True)
 def test_submitted_facts_are_stored_when_their_future_is_done(charger):
-    writer = Recorder()
-    futures = [writer.submit(sample(charger, digest=number)) for number in range(200)]
-    for future in futures:
-        future.result(timeout=20)
+    assert submit(*(sample(charger, digest=number) for number in range(200))) == [None] * 200
     assert MeterValue.objects.count() == 200
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_poisoned_fact_costs_only_itself(charger):
-    writer = Recorder()
     poison = Facts(10**9, timezone.now(), samples=sample(charger).samples)  # no such charger
-    futures = [writer.submit(fact) for fact in (sample(charger, digest=1), poison, sample(charger, digest=2))]
-    assert futures[0].result(timeout=20) is None
-    assert futures[1].exception(timeout=20) is not None
-    assert futures[2].result(timeout=20) is None
+    results = submit(sample(charger, digest=1), poison, sample(charger, digest=2))
+    assert (results[0], results[2]) == (None, None)
+    assert isinstance(results[1], IntegrityError)
     assert set(MeterValue.objects.values_list("digest", flat=True)) == {1, 2}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_charger_that_goes_while_its_fact_waits_harms_nobody(charger):
     """A socket that closes cancels its future; the writer must live on for all the others."""
-    writer = Recorder()
-    gone: Future[None] = Future()
-    gone.cancel()
-    writer._waiting.put((sample(charger, digest=1), gone))
-    assert writer.submit(sample(charger, digest=2)).result(timeout=20) is None
-    assert writer.submit(sample(charger, digest=3)).result(timeout=20) is None
-    assert set(MeterValue.objects.values_list("digest", flat=True)) == {2, 3}
+
+    async def go():
+        writer = Recorder()
+        gone = writer.submit(sample(charger, digest=1))
+        gone.cancel()
+        await writer.submit(sample(charger, digest=2))
+        await writer.submit(sample(charger, digest=3))
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+    assert {2, 3} <= set(MeterValue.objects.values_list("digest", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loop_that_has_ended_harms_nobody(charger, monkeypatch):
+    """A server that stops does not wait for the facts of its last moment."""
+    writer, begun, may_write = Recorder(), threading.Event(), threading.Event()
+    original = recorder.write
+
+    def slowly(batch, **options):
+        begun.set()
+        assert may_write.wait(20)
+        original(batch, **options)
+
+    async def leave():
+        writer.submit(sample(charger, digest=1))
+        await asyncio.to_thread(begun.wait, 20)
+
+    monkeypatch.setattr(recorder, "write", slowly)
+    asyncio.run(leave())
+    may_write.set()
+    assert submit(sample(charger, digest=2), to=writer) == [None]
+    assert set(MeterValue.objects.values_list("digest", flat=True)) == {1, 2}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_cannot_be_sent_does_not_undo_what_is_committed(charger, monkeypatch):
-    def fail(group, message):
+    def fail(events):
         raise RuntimeError("no loop any more")
 
     monkeypatch.setattr(live, "_send", fail)
-    writer = Recorder()
-    assert writer.submit(status(charger)).result(timeout=20) is None
+    assert submit(status(charger)) == [None]
     assert charger.connectors.count() == 1
 
 
@@ -127,9 +158,54 @@ def test_more_facts_than_the_bound_are_refused(monkeypatch):
     monkeypatch.setattr(recorder, "QUEUE_LIMIT", 1)
     writer = Recorder()
     writer._thread = threading.current_thread()  # nobody empties the queue
-    writer.submit(Facts(1, timezone.now()))
-    with pytest.raises(recorder.Overloaded):
+
+    async def go():
         writer.submit(Facts(1, timezone.now()))
+        with pytest.raises(recorder.Overloaded):
+            writer.submit(Facts(1, timezone.now()))
+
+    asyncio.run(go())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_that_a_charger_was_heard_is_not_written_for_every_frame(charger):
+    """Rewriting its row each time would cost more than the facts."""
+    submit(Facts(charger.pk, timezone.now()))
+    charger.refresh_from_db()
+    first = charger.last_seen_at
+    submit(Facts(charger.pk, timezone.now()))
+    charger.refresh_from_db()
+    assert first is not None
+    assert charger.last_seen_at == first
+    recorder.remembered.seen_at[charger.pk] -= recorder.SEEN_EVERY_SECONDS
+    recorder.remembered.looked_at -= recorder.SEE_EVERY_SECONDS
+    submit(Facts(charger.pk, timezone.now()))
+    charger.refresh_from_db()
+    assert charger.last_seen_at > first
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks on rows")
+def test_facts_never_wait_for_a_decision(charger, connector):
+    """Somebody decides about the charger, for long: its samples are stored meanwhile."""
+    locked, done = threading.Event(), threading.Event()
+
+    def decide():
+        with transaction.atomic():
+            Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
+            locked.set()
+            assert done.wait(20)
+        connection.close()
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    try:
+        assert locked.wait(20)
+        assert submit(sample(charger, digest=1), status(charger)) == [None, None]
+    finally:
+        done.set()
+        thread.join()
+    assert MeterValue.objects.count() == 1
 
 
 @pytest.mark.django_db

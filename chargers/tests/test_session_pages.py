@@ -120,7 +120,21 @@ def test_a_foreign_session_is_not_there(running: ChargingSession, charlie: User,
 def test_lists_are_ones_own(running: ChargingSession, charlie: User, bob: User, client_of):
     for user in (charlie, bob):
         assert "Bob&#x27;s garage" not in client_of(user).get("/sessions/").content.decode()
-    assert client_of(charlie).get("/sessions/?page=99").status_code == 200
+
+
+def test_the_list_has_pages(online: Charger, alice: User, client_of):
+    keys = [make_session(online, alice, status="refused", refusal="card_disabled").pk for _i in range(21)]
+    client = client_of(alice)
+    page = client.get("/sessions/").content.decode()
+    assert f'href="/sessions/?before={keys[1]}"' in page
+    assert f"/sessions/{keys[0]}/" not in page
+    older = client.get("/sessions/", {"before": keys[1]}).content.decode()
+    assert f"/sessions/{keys[0]}/" in older
+    assert f'href="/sessions/?after={keys[0]}"' in older
+    newest = client.get("/sessions/", {"after": keys[0]}).content.decode()
+    assert f"/sessions/{keys[-1]}/" in newest
+    assert 'href="/sessions/?after' not in newest
+    assert "There is nothing older" in client.get("/sessions/", {"before": keys[0]}).content.decode()
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "oscar"])

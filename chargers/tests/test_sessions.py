@@ -12,8 +12,8 @@ from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Account, Transfer
 from chargers import clock, commands, recorder, registry, sessions, settlement
+from chargers.facts import Facts, Sample
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue, UnmatchedStop
-from chargers.recorder import Facts, Sample
 from conftest import connect, fund, make_user
 from sharecharge.errors import Refused
 

@@ -32,7 +32,7 @@ def test_a_round_does_all_that_is_due(online, alice_card, monkeypatch):
 def test_a_step_that_fails_keeps_no_other_from_its_work(online, alice_card, monkeypatch):
     session = start(online).session
     with monkeypatch.context() as broken:
-        broken.setattr(settlement, "settle", lambda key: 1 / 0)
+        broken.setattr(settlement, "settle_locked", lambda session: 1 / 0)
         stop(online, session.pk)
     monkeypatch.setattr(sessions, "close_silent", lambda now: 1 / 0)
     assert sweeper.sweep() == {"sessions billed late": 1}

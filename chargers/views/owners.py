@@ -1,6 +1,5 @@
 """What owners manage: their chargers, plugs, prices and passwords."""
 
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -12,15 +11,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from chargers import commands, message_log, registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
-from chargers.models import Charger
+from chargers.models import Charger, ChargingSession
 from chargers.views.places import tiles
 from sharecharge.errors import Refused
 
 LATEST_SESSIONS = 20
+PAGE_SIZE = 30
 PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
 
 
@@ -34,9 +35,21 @@ def own_charger(request: PersonRequest, pk: int) -> Charger:
 def my_chargers(request: PersonRequest) -> HttpResponse:
     if not request.user.is_owner:
         return redirect("become_owner")
-    chargers = Charger.objects.owned_by(request.user).prefetch_related("connectors")
-    rows = [(charger, shapes.owned_charger(charger)) for charger in chargers]
+    rows = shapes.owned_lines(Charger.objects.owned_by(request.user))
     return render(request, "chargers/my_chargers.html", {"rows": rows})
+
+
+@login_required
+@require_safe
+def hosted_sessions(request: PersonRequest) -> HttpResponse:
+    """What people charged at one's chargers; `?charger=7` at one of them, also at one that was deleted since."""
+    hosted, charger = ChargingSession.objects.with_all().hosted_by(request.user), None
+    if asked := request.GET.get("charger", ""):
+        charger = get_object_or_404(Charger, owner=request.user, pk=asked if asked.isdecimal() else 0)
+        hosted = hosted.filter(charger=charger)
+    page = keyset.page(hosted, asked=request.GET, size=PAGE_SIZE)
+    context = {"page": page, "charger": charger, "sessions": shapes.session_lines(page.rows, for_owner=True)}
+    return render(request, "chargers/hosted_sessions.html", context)
 
 
 @login_required
@@ -75,9 +88,6 @@ def manage_page(
     forms = {form.prefix: form for form in map(ConnectorForm.of, connectors)}
     if connector_form is not None:
         forms[connector_form.prefix] = connector_form
-    hosted = charger.sessions.select_related("user", "connector", "charger", "owner", "id_tag")[:LATEST_SESSIONS]
-    # Whether a driver owes something is between the driver and the platform: owners have their share.
-    bills = {pk: replace(bill, owed=0) for pk, bill in shapes.bills_of(hosted).items()}
     context: dict[str, Any] = {
         "charger": charger,
         "shape": shapes.owned_charger(charger),
@@ -87,7 +97,7 @@ def manage_page(
         "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
         "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
         "access_form": AccessForm(initial={"access": charger.access}),
-        "sessions": [(row, shapes.session_line(row, bills.get(row.pk))) for row in hosted],
+        "sessions": shapes.session_lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
         "messages_of_charger": message_log.latest_of(charger),
         **tiles(),
     }

@@ -1,26 +1,27 @@
 """The map and a charger's page, for everybody; starting from the page, for who is logged in."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from accounts import id_tags
 from accounts.models import User
 from accounts.pages import post_or_back_to
 from billing import wallets
-from chargers import authorization, commands, shapes, visibility
-from chargers.models import Charger, Command, Connector
+from chargers import commands, offers, pins, shapes, visibility
+from chargers.models import Charger, Command
 from sharecharge.errors import Refused
 
 LIST_LIMIT = 200
-# With these a plug can take a start: it is free, or a car is plugged in and waits.
-STARTABLE = Connector.FREE_STATUSES | {"Preparing", "Finishing"}
 
 
 def visitor(request: HttpRequest) -> User | None:
@@ -34,22 +35,35 @@ def tiles() -> dict[str, str]:
 
 @require_safe
 def charger_map(request: HttpRequest) -> HttpResponse:
-    pins = shapes.pins(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
-    return render(request, "chargers/map.html", {"pins": pins, **tiles()})
+    chargers = pins.find(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
+    return render(request, "chargers/map.html", {"pins": pins.of(chargers), **tiles()})
 
 
+@gzip_page
 @require_safe
-def map_data(request: HttpRequest) -> JsonResponse:
-    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions."""
-    chargers = Charger.objects.visible_to(visitor(request))
+def map_data(request: HttpRequest) -> HttpResponse:
+    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions.
+
+    `more`: there are more than these. Asked again with its ETag it answers 304 as long as nothing has changed.
+    """
+    user = visitor(request)
+    chargers = Charger.objects.visible_to(user)
     if "box" in request.GET:
         try:
-            south, west, north, east = shapes.parse_box(request.GET["box"])
+            chargers = chargers.in_box(*pins.parse_box(request.GET["box"]))
         except ValueError:
             return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
-        chargers = chargers.in_box(south, west, north, east)
-    pins = shapes.pins(chargers, limit=shapes.BOX_LIMIT + 1)
-    return JsonResponse({"chargers": pins[: shapes.BOX_LIMIT], "more": len(pins) > shapes.BOX_LIMIT})
+    found = pins.find(chargers, limit=pins.BOX_LIMIT + 1)
+    etag = f'W/"{pins.version(found)}"'
+    response = get_conditional_response(request, etag=etag) or pins_response(found)
+    response["ETag"] = etag
+    patch_cache_control(response, no_cache=True, **({"private": True} if user else {}))
+    return response
+
+
+def pins_response(found: Sequence[Charger]) -> HttpResponse:
+    data = {"chargers": pins.of(found[: pins.BOX_LIMIT]), "more": len(found) > pins.BOX_LIMIT}
+    return HttpResponse(orjson.dumps(data), content_type="application/json")
 
 
 def open_charger(code: str, user: User | None) -> Charger:
@@ -73,33 +87,13 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
         **tiles(),
     }
     if user is not None:
+        wallet = wallets.wallet_of(user)
         context |= {
-            "wallet": wallets.wallet_of(user),
+            "wallet": wallet,
             "address": charger.address if visibility.may_see_address(charger, user) else "",
-            "starts": [start_offer(charger, row, user) for row in charger.listed_connectors],  # type: ignore[attr-defined]
+            "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
     return render(request, "chargers/charger.html", context)
-
-
-def start_offer(charger: Charger, connector: Connector, user: User) -> dict[str, Any]:
-    """May this person start here now, and if not, why? `hold` is what will be reserved."""
-    verdict = authorization.check_start(charger, id_tags.virtual_tag(user).uid, connector)
-    is_free = authorization.is_free_for(charger, connector, user)
-    obstacle = ""
-    if verdict.reason is not None:
-        obstacle = str(authorization.SENTENCES[verdict.reason])
-    elif not charger.is_online:
-        obstacle = _("The charger is offline. It cannot be started from here now.")
-    elif connector.status not in STARTABLE:
-        obstacle = _("This plug is in use or out of order.")
-    wallet = wallets.wallet_of(user)
-    return {
-        "number": connector.connector_id,
-        "obstacle": obstacle,
-        "needs_money": verdict.reason in (authorization.Reason.BALANCE_TOO_LOW, authorization.Reason.PAYMENT_DUE),
-        "is_free": is_free,
-        "hold": 0 if is_free else min(settings.SESSION_HOLD, wallet.available),
-    }
 
 
 @login_required

@@ -2,12 +2,12 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from chargers import commands, settlement, shapes
@@ -27,10 +27,8 @@ def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
 @require_safe
 def session_list(request: PersonRequest) -> HttpResponse:
     mine = ChargingSession.objects.with_all().of_driver(request.user)
-    page = Paginator(mine, PAGE_SIZE).get_page(request.GET.get("page"))
-    bills = shapes.bills_of(page)
-    rows = [(row, shapes.session_line(row, bills.get(row.pk))) for row in page]
-    return render(request, "chargers/sessions.html", {"page": page, "rows": rows})
+    page = keyset.page(mine, asked=request.GET, size=PAGE_SIZE)
+    return render(request, "chargers/sessions.html", {"page": page, "rows": shapes.session_lines(page.rows)})
 
 
 @login_required

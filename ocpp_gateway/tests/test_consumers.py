@@ -8,9 +8,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from billing import wallets
-from chargers import commands, live, presence, sessions
+from chargers import commands, database, live, presence, recorder, sessions
 from chargers.models import Charger, ChargingSession, Command, Connector, Message, MeterValue
-from ocpp_gateway import consumers, dispatch
+from ocpp_gateway import consumers, switchboard
 from ocpp_gateway.tests.station import Station, basic
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def _no_waiting(monkeypatch):
 def runner():
     with asyncio.Runner() as runner:
         yield runner
-        live._Loop.running = None
+        live._Server.bell = None
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_server_without_denial_responses_closes(station):
 
 
 def test_a_database_that_is_away_refuses_with_503(station, monkeypatch):
-    def away(door):
+    def away(door, **options):
         raise OperationalError("away")
 
     monkeypatch.setattr(consumers.handshake, "admit", away)
@@ -96,14 +96,14 @@ def test_a_newer_socket_takes_over_and_the_old_ones_close_changes_nothing(statio
 
 
 def test_a_lost_takeover_event_is_made_up_for(station, monkeypatch):
-    monkeypatch.setattr(consumers, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(switchboard, "WATCH_SECONDS", 0.1)
     station.boot()
     Charger.objects.update(connection_mark="somebody-else")
     assert station.output() == {"type": "websocket.close", "code": 1000}
 
 
 def test_a_charger_that_an_operator_disables_loses_its_socket(station, monkeypatch):
-    monkeypatch.setattr(consumers, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(switchboard, "WATCH_SECONDS", 0.1)
     station.boot()
     Charger.objects.update(is_enabled=False)
     assert station.output() == {"type": "websocket.close", "code": 1000}
@@ -233,20 +233,23 @@ def test_a_database_that_goes_away_closes_the_socket_without_an_answer(booted, a
     assert booted.output() == {"type": "websocket.close", "code": 1013}
 
 
-def test_a_decision_and_its_log_line_are_one(booted, alice_card, monkeypatch):
-    def write_refusals_only(batch):
-        assert batch[0].exchange.is_error, "the disk is full"
+def test_a_decision_is_answered_only_with_its_log_line(booted, alice_card, monkeypatch):
+    """And the charger that asks again gets the session that was decided on."""
+    write = recorder.write
 
+    def write_refusals_only(batch, **options):
+        assert batch[0].exchange.is_error, "nobody can read this"
+        write(batch, **options)
+
+    begin = {"connectorId": 1, "idTag": "04A1B2C3D4", "meterStart": 0, "timestamp": TIME}
     with monkeypatch.context() as broken:
-        broken.setattr(dispatch.recorder, "write", write_refusals_only)
-        begin = {"connectorId": 1, "idTag": "04A1B2C3D4", "meterStart": 0, "timestamp": TIME}
+        broken.setattr(recorder, "write", write_refusals_only)
         assert booted.ask("StartTransaction", begin)[2] == "InternalError"
-    assert not ChargingSession.objects.exists()
+    assert booted.call("StartTransaction", begin)["transactionId"] == ChargingSession.objects.get().pk
 
 
 def test_a_stale_takeover_event_closes_nobody(booted, runner):
-    charger = Charger.objects.get()
-    live.publish_takeover(charger.pk, "an-older-one")
+    live.publish_takeover("an-older-one")
     assert booted.call("Heartbeat", {})
     booted.pass_time(0.05)
     assert booted.call("Heartbeat", {})
@@ -277,7 +280,7 @@ def test_the_listener_ends_with_its_socket_although_redis_is_dead(station, monke
         async def group_send(self, group, message):
             raise ConnectionError("Redis died meanwhile")
 
-    monkeypatch.setattr(consumers, "get_channel_layer", Dying)
+    monkeypatch.setattr(switchboard, "get_channel_layer", Dying)
     monkeypatch.setattr(live, "get_channel_layer", Dying)
     station.boot()
     station.close()
@@ -308,7 +311,7 @@ def test_what_the_database_asks_to_repeat_is_repeated(monkeypatch):
             raise OperationalError("database is locked")
         return "done"
 
-    assert dispatch.in_database(busy) == "done"
+    assert database.run(busy) == "done"
 
 
 # ------------------------------------------------------------------------------------------------ a charge
@@ -526,7 +529,7 @@ def test_a_socket_that_dies_under_a_call_is_reported_and_a_stop_is_sent_again(bo
 
 
 def test_a_command_is_found_without_being_woken(booted, monkeypatch):
-    monkeypatch.setattr(consumers, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(switchboard, "WATCH_SECONDS", 0.1)
     monkeypatch.setattr(live, "publish_commands", lambda charger_id: None)
     booted.close()
     booted.connect()
@@ -544,9 +547,9 @@ def test_a_broken_channel_layer_stops_nothing(station, alice_card, monkeypatch):
         async def group_send(self, group, message):
             raise ConnectionError("Redis is dead")
 
-    monkeypatch.setattr(consumers, "get_channel_layer", Broken)
+    monkeypatch.setattr(switchboard, "get_channel_layer", Broken)
     monkeypatch.setattr(live, "get_channel_layer", Broken)
-    monkeypatch.setattr(consumers, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(switchboard, "WATCH_SECONDS", 0.1)
     station.boot()
     session_id = start(station)["transactionId"]
     ask_for_configuration()

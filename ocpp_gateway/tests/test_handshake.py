@@ -1,9 +1,9 @@
 import pytest
 
-from chargers import registry
+from chargers import recorder, registry
 from chargers.models import Charger, ConnectionAttempt
 from ocpp_gateway import handshake
-from ocpp_gateway.handshake import Connection, Door, Outcome
+from ocpp_gateway.handshake import Admission, Connection, Door, Outcome
 from ocpp_gateway.tests.station import basic
 
 
@@ -54,10 +54,13 @@ def knock(registered):
         identity = registered.charger.identity
         if headers is None:
             headers = [basic(username or identity, registered.password if password is None else password)]
-        admitted = handshake.admit(Door(path or f"/ocpp/{identity}", headers, list(subprotocols), "127.0.0.1"))
-        expected = "accepted" if isinstance(admitted, Connection) else admitted.outcome
+        door = Door(path or f"/ocpp/{identity}", headers, list(subprotocols), "127.0.0.1")
+        admitted = handshake.admit(door, mark="process.connection")
+        if isinstance(admitted, Admission):
+            recorder.write([admitted.facts])
+        expected = "accepted" if isinstance(admitted, Admission) else admitted.outcome
         assert ConnectionAttempt.objects.get().outcome == expected
-        return admitted
+        return admitted.connection if isinstance(admitted, Admission) else admitted
 
     return knock
 

@@ -37,10 +37,15 @@ class TestProvision:
             charger = Charger.objects.get(identity=line.identity)
             connector = charger.connectors.get()
             assert registry.password_matches(charger, line.password.encode())
-            assert authorization.check_start(charger, line.id_tag, connector).is_accepted
+            assert authorization.check_start(charger, id_tags.find(line.id_tag), connector).is_accepted
             assert connector.max_power_w == 11_000
             assert connector.tariff is not None
             assert connector.tariff.price_per_kwh == 750
+
+    def test_chargers_are_dealt_out_among_owners(self, path):
+        provision(path, chargers=5, owners=2)
+        owners = Charger.objects.order_by("pk").values_list("owner__email", flat=True)
+        assert list(owners) == ["fleet@example.org", "fleet+2@example.org"] * 2 + ["fleet@example.org"]
 
     def test_the_money_came_through_paid_top_ups(self, path):
         lines = provision(path)

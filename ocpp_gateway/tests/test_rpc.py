@@ -42,7 +42,6 @@ def test_it_reads_frames(text, frame):
         '["2","1","A",{}]',
         '[2,"1","StopTransaction",{"transactionId":,"meterStop":1}]',
         "[" * 100_000,
-        '[2,"1","A",' + '{"a":' * 300 + "1" + "}" * 300 + "]",
         '[4,"1",' + "[" * 900 + "]" * 900 + "]",
         "NaN",
         '[2,"1","A",{"a":1e400}]',
@@ -57,8 +56,19 @@ def test_what_is_no_frame_is_unreadable_and_owes_no_answer(text):
     assert frame.message_id is None
 
 
-@pytest.mark.parametrize("text", ['[2,"1"]', '[2,"1","A"]', '[2,"1",{"a":1},{}]', '[2,"1","",{}]', '[2,"1","A",[]]',
-                                  '[2,"1","A",{},5]', f'[2,"1","{"A" * 65}",{{}}]'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[2,"1"]',
+        '[2,"1","A"]',
+        '[2,"1",{"a":1},{}]',
+        '[2,"1","",{}]',
+        '[2,"1","A",[]]',
+        '[2,"1","A",{},5]',
+        f'[2,"1","{"A" * 65}",{{}}]',
+        '[2,"1","A",' + '{"a":' * 300 + "1" + "}" * 300 + "]",
+    ],
+)
 def test_a_broken_call_with_a_readable_id_owes_an_answer(text):
     frame = rpc.parse(text)
     assert isinstance(frame, Unreadable)

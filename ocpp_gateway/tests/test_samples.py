@@ -30,7 +30,28 @@ def test_a_sample_of_the_recorded_solax():
     )
     assert (sample.energy_wh, sample.current_ma, sample.voltage_mv, sample.power_w) == (1_130_300, 6570, 399_200, 176)
     assert sample.measured_at == datetime(2026, 1, 11, 21, 38, 28, tzinfo=UTC)
-    assert len(sample.raw) == 5
+    assert sample.raw == [value("100.0", "Power.Factor", "Percent")]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        value("5", "Frequency", "Hz"),
+        value("5", "Power.Active.Import", "horses"),
+        value("5", "Voltage", "V", phase="L1-L2"),
+        value("77", "Power.Active.Import", "W"),  # a second one
+        value("5", "SoC", context="Sample.Clock"),
+        value("5", "SoC", location="EV"),
+        value("A9F3", format="SignedData"),
+        value("much", "SoC"),
+    ],
+)
+def test_what_no_field_can_tell_is_kept_as_it_was_sent(odd):
+    plain = value("176", "Power.Active.Import", "W", context="Sample.Periodic", location="Outlet", format="Raw")
+    lines = [value(str(number), "Current.Import", "A", phase=f"L{number}") for number in (1, 2, 3)]
+    sample = read(plain, *lines, odd)
+    assert sample.raw == [odd]
+    assert sample.power_w == 176
 
 
 @pytest.mark.parametrize(

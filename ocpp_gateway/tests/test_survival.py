@@ -23,10 +23,9 @@ from websockets.typing import Subprotocol
 
 from billing import ledger, wallets
 from billing.models import Account, Transfer
-from chargers import clock, sessions, settlement
+from chargers import clock, database, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, MeterValue
 from conftest import fund
-from ocpp_gateway import dispatch
 from sharecharge.testing.platform import Platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,7 +153,7 @@ def in_parallel(function, count=10, *, retry=True):
     def run(_number):
         try:
             barrier.wait(20)
-            return dispatch.in_database(function) if retry else function()
+            return database.run(function) if retry else function()
         finally:
             connection.close()
 
@@ -194,7 +193,7 @@ def test_ten_parallel_stops_are_one_settlement(online, alice, bob, alice_card):
 def test_ten_sweeps_at_once_bill_once(online, alice, alice_card, monkeypatch):
     session_id = start(online)
     with monkeypatch.context() as broken:
-        broken.setattr(settlement, "settle", lambda key: 1 / 0)
+        broken.setattr(settlement, "settle_locked", lambda session: 1 / 0)
         sessions.stop(
             online, transaction_id=session_id, transaction_text="", id_tag_text="", meter_stop_wh=6000, reason="",
             moment=clock.read(at(60), received_at=BEGIN), received_at=BEGIN + timedelta(hours=1),

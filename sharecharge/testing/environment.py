@@ -14,7 +14,7 @@ DEFAULTS: Final[dict[str, str]] = {
     "CHARGER_PASSWORD_PEPPER": "only-for-tests-only-for-tests-only-for-tests",
     "DEBUG": "false",
     "PAYMENT_PROVIDER": "fake",
-    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "ALLOWED_HOSTS": "testserver",
     "PLATFORM_FEE_PERCENT": "10",
 }
 

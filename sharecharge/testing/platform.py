@@ -35,9 +35,10 @@ def url_of(database: Mapping[str, object]) -> str:
 
 
 class Platform:
-    """`manage.py serve` on a free port of 127.0.0.1. Use as a context manager; nothing is left behind."""
+    """`manage.py serve OPTIONS` on a free port of 127.0.0.1. Use as a context manager; nothing is left behind."""
 
-    def __init__(self, database: Mapping[str, object], **settings: str) -> None:
+    def __init__(self, database: Mapping[str, object], *options: str, **settings: str) -> None:
+        self.options = options
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.charger_url = f"ws://127.0.0.1:{self.port}/ocpp"
@@ -52,7 +53,7 @@ class Platform:
 
     def start(self) -> Self:
         """Returns when it answers. Raises RuntimeError with its last words when it does not."""
-        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--no-migrate"]
+        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--no-migrate", *self.options]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=subprocess.PIPE)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:

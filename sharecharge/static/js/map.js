@@ -8,6 +8,7 @@ const CLOSE_ZOOM = 14;
 const element = document.getElementById("map");
 const list = document.getElementById("places");
 const nothing = document.getElementById("nothing");
+const crowded = document.getElementById("crowded");
 const template = list.querySelector("template");
 const map = baseMap(element);
 const cluster = L.markerClusterGroup({ showCoverageOnHover: false, maxClusterRadius: 60, disableClusteringAtZoom: 13 });
@@ -54,11 +55,16 @@ function showAll(pins) {
   nothing.hidden = pins.length > 0;
 }
 
+/** What is loaded: the view and a little around it. */
+function bounds() {
+  return map.getBounds().pad(0.1);
+}
+
 function box() {
-  const bounds = map.getBounds().pad(0.1);
-  const south = Math.max(-90, bounds.getSouth());
-  const north = Math.min(90, bounds.getNorth());
-  return [south, bounds.getWest(), north, bounds.getEast()].map((degrees) => degrees.toFixed(5)).join(",");
+  const loaded = bounds();
+  const south = Math.max(-90, loaded.getSouth());
+  const north = Math.min(90, loaded.getNorth());
+  return [south, loaded.getWest(), north, loaded.getEast()].map((degrees) => degrees.toFixed(5)).join(",");
 }
 
 let asked = 0;
@@ -66,18 +72,21 @@ async function load() {
   const turn = ++asked;
   try {
     const answer = await fetch(`${element.dataset.source}?box=${box()}`);
-    const { chargers } = await answer.json();
-    if (turn === asked) showAll(chargers);
+    const { chargers, more } = await answer.json();
+    if (turn !== asked) return;
+    showAll(chargers);
+    crowded.hidden = !more;
   } catch {
     // The socket's note says that the connection is interrupted.
   }
 }
 
 let timer;
-map.on("moveend", () => {
+function loadSoon() {
   clearTimeout(timer);
   timer = setTimeout(load, 250);
-});
+}
+map.on("moveend", loadSoon);
 
 const places = [...list.querySelectorAll(":scope > li")]
   .map((item) => [Number(item.dataset.latitude), Number(item.dataset.longitude)]);
@@ -89,8 +98,8 @@ watch("map", (type, data) => {
     if (asked) load();
   } else if (type === "gone") drop(data.code);
   else if (markers.has(data.code)) show(data);
-  else load();
-}, () => ({ box: box() }));
+  else if (bounds().contains([data.latitude, data.longitude])) loadSoon();
+});
 
 const locate = document.getElementById("locate");
 if (navigator.geolocation) {

@@ -1,0 +1,74 @@
+"""How the gateway's threads take their turns at the database."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, NotSupportedError, OperationalError, close_old_connections, connection
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+AWAY = (OperationalError, InterfaceError)
+# Lock timeout, deadlock and serialization failure: PostgreSQL asks to try again.
+RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
+# "cached plan must not change result type": a migration has changed a column under a prepared statement.
+STALE_PLAN = "0A000"
+ATTEMPTS = 4
+
+# A connection that was used so lately is not asked whether it still lives: that costs as much as the work itself.
+TRUSTED_SECONDS = 10.0
+
+_turn = threading.Lock()
+_thread = threading.local()
+
+
+class DatabaseAway(Exception):
+    """Nothing was stored. The socket is closed without an answer, so that the charger keeps its message (R2)."""
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """SQLite has one writer at a time and makes the others poll with growing pauses: our threads queue instead."""
+    if connection.vendor == "sqlite":
+        with _turn:
+            yield
+    else:
+        yield
+
+
+def refresh_connection() -> None:
+    """Replaces this thread's connection if it is old, or was not used for a while and is broken."""
+    now = time.monotonic()
+    if now - getattr(_thread, "used_at", 0.0) > TRUSTED_SECONDS or connection.errors_occurred:
+        close_old_connections()
+    _thread.used_at = now
+
+
+def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Runs a piece of work in this worker thread. Raises DatabaseAway; retries what the database asks to retry."""
+    refresh_connection()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with writing():
+                return function(*args, **kwargs)
+        except AWAY as error:
+            if attempt < ATTEMPTS and _is_worth_a_retry(error):
+                time.sleep(0.02 * 2**attempt)
+                continue
+            connection.close()
+            raise DatabaseAway(str(error)) from error
+        except NotSupportedError as error:
+            connection.close()
+            if attempt == ATTEMPTS or getattr(error.__cause__, "sqlstate", None) != STALE_PLAN:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _is_worth_a_retry(error: Exception) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in RETRIED_STATES or "database is locked" in str(error)

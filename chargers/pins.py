@@ -1,0 +1,85 @@
+"""The map: the chargers in a box, as pins. Made to be asked often: two queries, and no shaping when nothing changed."""
+
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from billing import units
+from chargers import shapes
+from chargers.models import Charger, Connector
+from chargers.models.fleet import ChargerQuerySet
+from chargers.shapes import Shape
+
+BOX_LIMIT = 500
+# Counted up when a pin tells something else: browsers keep an old answer for as long as its version holds.
+FORMAT = 1
+COLUMNS = ("code", "name", "city", "public_latitude", "public_longitude", "connection_mark", "last_seen_at")
+
+
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """ "south,west,north,east" in degrees. ValueError unless these are four numbers, south not above north."""
+    south, west, north, east = (float(part) for part in text.split(","))
+    if not (-90 <= south <= north <= 90 and -100_000 < west <= east < 100_000):
+        raise ValueError(text)
+    return south, west, north, east
+
+
+def find(chargers: ChargerQuerySet, *, limit: int) -> list[Charger]:
+    """At most `limit` of these chargers with their plugs, in two queries.
+
+    By their code, which is random: a part of many is spread over the whole box, stays the same part, and is found
+    without looking at the rest.
+    """
+    return list(shapes.with_connectors(chargers.only(*COLUMNS)).order_by("code")[:limit])
+
+
+def version(chargers: Sequence[Charger]) -> str:
+    """Changes whenever `of` would tell something else of them. Costs a fraction of it."""
+    told = [
+        (
+            *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
+            *(shapes.state_of(charger), shapes.age_text(charger)),
+            *map(_version, charger.listed_connectors),  # type: ignore[attr-defined]
+        )
+        for charger in chargers
+    ]
+    data = orjson.dumps([FORMAT, get_language(), units.symbol(), told])
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def _version(row: Connector) -> tuple[str | int | None, ...]:
+    price = row.tariff.price_per_kwh if row.tariff else None
+    return row.type, row.current, row.max_power_w, row.availability, price
+
+
+def of(chargers: Sequence[Charger]) -> list[Shape]:
+    """Free ones first, then by price."""
+    order = list(shapes.AVAILABILITIES)
+    return sorted(
+        map(pin, chargers),
+        key=lambda it: (order.index(it["state"]), it["price_per_kwh"] is None, it["price_per_kwh"], it["name"]),
+    )
+
+
+def pin(charger: Charger) -> Shape:
+    """A charger with the best of its plugs in short. Comes from `find` or `shapes.with_connectors`."""
+    plugs: list[Connector] = charger.listed_connectors  # type: ignore[attr-defined]
+    price = min((row.tariff.price_per_kwh for row in plugs if row.tariff), default=None)
+    power = max((row.max_power_w for row in plugs if row.max_power_w), default=None)
+    return shapes.public(charger) | {
+        "price_per_kwh": price,
+        "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
+        "power_w": power,
+        "power_text": units.kw(power) if power else "",
+        "pin_text": _pin_text(power, price),
+        "plugs_text": ", ".join(sorted({f"{shapes.plug_type(row)} {row.current}" for row in plugs})),
+    }
+
+
+def _pin_text(power_w: int | None, price_per_kwh: int | None) -> str:
+    """ "11.0 kW · 6.50 Kč": what fits into a pin."""
+    price = units.money(price_per_kwh) if price_per_kwh else units.per_kwh(price_per_kwh)
+    return " · ".join([units.kw(power_w)] * bool(power_w) + [price] * (price_per_kwh is not None))
