@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from billing import guards, ledger, wallets
+from billing import audit, guards, ledger, wallets
 from billing.models import TopUp
 from billing.providers import FakeProvider
 from chargers import recorder, registry
@@ -68,6 +68,13 @@ def _language_of_one_test() -> Iterator[None]:
     """A request leaves its language behind in the thread."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _ledger_of_one_test() -> Iterator[None]:
+    """A process remembers for some seconds whether the ledger is sound."""
+    yield
+    audit.forget()
 
 
 # ------------------------------------------------------------------------------------------------ people

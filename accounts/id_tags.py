@@ -77,7 +77,7 @@ def delete(tag: IdTag) -> None:
     tag.save(update_fields=["is_enabled", "deleted_at"])
 
 
-_with_uid = IdTag.objects.select_related("user", "parent").with_uid
+_with_uid = IdTag.objects.select_related("user", "parent").defer("user__password", "user__last_login").with_uid
 _living = Prepared(lambda uid: _with_uid(uid).live(), uid="")
 _locked = Prepared(lambda uid: _with_uid(uid).live().select_for_update(no_key=True, of=("self",)), uid="")
 _deleted = Prepared(lambda uid: _with_uid(uid).order_by("-deleted_at")[:1], uid="")

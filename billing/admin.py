@@ -10,12 +10,12 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.admin import EndlessAdmin, ReadOnlyAdmin, key_in, name_fields, people_called
 from accounts.models import User
-from billing import bills, ledger, providers, units
-from billing.models import Account, Entry, Hold, Payout, Tariff, TopUp, Transfer
+from billing import audit, bills, ledger, providers, units
+from billing.models import Account, Checkpoint, Entry, Hold, LedgerCheck, Payout, Tariff, TopUp, Transfer
 
 
 def money_column(field: str, label: Any) -> Any:
@@ -33,6 +33,8 @@ name_fields(Hold, account=gettext_lazy("account"))
 name_fields(TopUp, user=gettext_lazy("user"), idempotency_key=gettext_lazy("idempotency key"))
 name_fields(Tariff, owner=gettext_lazy("owner"))
 name_fields(Payout, user=gettext_lazy("user"))
+name_fields(Checkpoint, account=gettext_lazy("account"))
+name_fields(LedgerCheck, cleared_by=gettext_lazy("cleared by"))
 
 
 def accounts_of(text: str) -> list[int]:
@@ -225,3 +227,60 @@ class PayoutAdmin(ReadOnlyAdmin):
     search_fields = ("user__email", "user__name", "bank_account")
     date_hierarchy = "created_at"
     list_select_related = ("user",)
+
+
+class SoundFilter(admin.SimpleListFilter):
+    title = gettext_lazy("result")
+    parameter_name = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("standing", gettext_lazy("breaches that stand"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.standing() if self.value() == "standing" else queryset
+
+
+@admin.register(LedgerCheck)
+class LedgerCheckAdmin(EndlessAdmin):
+    list_display = ("__str__", "is_full", "finished_at", "result", "cleared_at", "cleared_by")
+    list_filter = (SoundFilter,)
+    list_select_related = ("cleared_by",)
+    fields = ("is_full", "started_at", "finished_at", "last_entry", "found", "cleared_at", "cleared_by")
+    readonly_fields = ("found",)
+    actions = ("check_and_clear",)
+    search_help_text = gettext_lazy("A number")
+
+    def find(self, text: str) -> Q:
+        return Q(pk=key_in(text))
+
+    @admin.display(description=gettext_lazy("result"))
+    def result(self, made: LedgerCheck) -> str:
+        if made.finished_at is None:
+            return _("not finished")
+        count = len(made.breaches)
+        return ngettext("%(count)s breach", "%(count)s breaches", count) % {"count": count} if count else _("sound")
+
+    @admin.display(description=gettext_lazy("breaches"))
+    def found(self, made: LedgerCheck) -> str:
+        return "\n".join(made.breaches) or units.NOTHING
+
+    @admin.action(description=gettext_lazy("Check everything again, and clear what stands if all is well"))
+    def check_and_clear(self, request: HttpRequest, checks: QuerySet[LedgerCheck]) -> None:
+        assert isinstance(request.user, User)
+        made = audit.clear(by=request.user)
+        for breach in made.breaches:
+            self.message_user(request, breach, messages.ERROR)
+        if made.breaches:
+            self.message_user(request, _("The ledger is not sound. Bills stay stopped."), messages.ERROR)
+        else:
+            self.message_user(request, _("The ledger is sound. Bills are made again."), messages.SUCCESS)
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(EndlessAdmin):
+    list_display = ("account", money_column("total", gettext_lazy("sum")), "last_entry")
+    search_help_text = gettext_lazy("A person")
+    list_select_related = ("account__user",)
+
+    def find(self, text: str) -> Q:
+        return Q(pk__in=accounts_of(text))

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from billing.models import Account, Hold, Transfer
@@ -18,6 +19,8 @@ from sharecharge.prepared import Prepared
 
 Kind = Account.Kind
 OF_PEOPLE = (Kind.WALLET, Kind.RECEIVABLE)
+
+BREACHES_TOLD = 100
 
 
 class Unbalanced(ValueError):
@@ -143,24 +146,34 @@ def reverse(transfer: Transfer, *, reason: str, by: User) -> Transfer | None:
         )
 
 
+# ------------------------------------------------------------------------------------------------ is it sound?
+
+
 def breaches() -> list[str]:
     """Every way in which the ledger contradicts itself, in words; empty when all is well.
 
-    One sentence each for: transfers that do not sum to zero or miss entries, balances that are not the sum of their
-    entries, and holds that are not what the accounts say is on hold. Each is one statement, which sees one moment:
-    money that moves meanwhile is no breach.
+    One sentence each, of every kind at most BREACHES_TOLD: transfers that do not sum to zero or miss entries, balances
+    that are not the sum of their entries, and holds that are not what the accounts say is on hold.
     """
-    found = []
-    transfers = Transfer.objects.annotate(total=Sum("entries__amount"), written=Count("entries"))
-    for transfer in transfers.exclude(total=0, written=F("entry_count")).iterator():
-        found.append(f"Transfer {transfer.pk} ({transfer}): {transfer.written} entries sum to {transfer.total or 0}.")
-    for row in Account.objects.annotate(total=Sum("entries__amount")).iterator():
-        if row.balance != (row.total or 0):
-            found.append(f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total or 0}.")
-    holds = (
-        Hold.objects.active().filter(account=OuterRef("pk")).order_by().values("account").annotate(total=Sum("amount"))
-    )
-    for row in Account.objects.annotate(total=Subquery(holds.values("total"))).iterator():
-        if row.held != (row.total or 0):
-            found.append(f"Account {row.pk} ({row}): {row.held} on hold, holds {row.total or 0}.")
-    return found
+    return [*unbalanced(Transfer.objects.all()), *wrong_balances(Account.objects.all()), *wrong_holds()]
+
+
+def unbalanced(transfers: QuerySet[Transfer]) -> list[str]:
+    summed = transfers.order_by("pk").annotate(total=Sum("entries__amount"), written=Count("entries"))
+    wrong = summed.exclude(total=0, written=F("entry_count"))[:BREACHES_TOLD]
+    return [f"Transfer {row.pk} ({row}): {row.written} entries sum to {row.total or 0}." for row in wrong]
+
+
+def wrong_balances(accounts: QuerySet[Account]) -> list[str]:
+    summed = accounts.select_related("user").order_by("pk").annotate(total=Coalesce(Sum("entries__amount"), 0))
+    wrong = summed.exclude(balance=F("total"))[:BREACHES_TOLD]
+    return [f"Account {row.pk} ({row}): balance {row.balance}, entries {row.total}." for row in wrong]
+
+
+def wrong_holds() -> list[str]:
+    active = Hold.objects.active().order_by()
+    of_account = active.filter(account=OuterRef("pk")).values("account").annotate(sum=Sum("amount")).values("sum")
+    concerned = Account.objects.filter(~Q(held=0) | Q(pk__in=active.values("account"))).select_related("user")
+    summed = concerned.order_by("pk").annotate(total=Coalesce(Subquery(of_account), 0))
+    wrong = summed.exclude(held=F("total"))[:BREACHES_TOLD]
+    return [f"Account {row.pk} ({row}): {row.held} on hold, holds {row.total}." for row in wrong]

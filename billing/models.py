@@ -120,6 +120,57 @@ class Entry(models.Model):
         return f"{self.account}: {self.amount}"
 
 
+class Checkpoint(models.Model):
+    """What an account's entries summed up to at the last check of the ledger, up to and including `last_entry`."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="checkpoint")
+    total = models.BigIntegerField(_("sum"))
+    last_entry = models.BigIntegerField(_("last entry"))
+
+    class Meta:
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.total}"
+
+
+STANDS = Q(cleared_at=None) & ~Q(breaches=[])
+
+
+class LedgerCheckQuerySet(models.QuerySet["LedgerCheck"]):
+    def standing(self) -> "LedgerCheckQuerySet":
+        """With breaches that nobody has mended and cleared: while there is one, no bills are made."""
+        return self.filter(STANDS)
+
+
+class LedgerCheck(models.Model):
+    """One look at whether the ledger contradicts itself, see audit.py."""
+
+    # The hour whose check this is, so that of many processes one makes it; None: somebody asked for it.
+    turn = models.CharField(max_length=13, unique=True, null=True, editable=False)  # noqa: DJ001 - many are None
+    is_full = models.BooleanField(_("of everything"))
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    last_entry = models.BigIntegerField(_("last entry"), default=0)
+    breaches = models.JSONField(_("breaches"), default=list, blank=True)
+    cleared_at = models.DateTimeField(_("cleared"), null=True, blank=True)
+    cleared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    objects = LedgerCheckQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("check of the ledger")
+        verbose_name_plural = _("checks of the ledger")
+        ordering = ("-pk",)
+        indexes = (models.Index(fields=["-id"], condition=STANDS, name="ledger_check_standing"),)
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.started_at):%Y-%m-%d %H:%M}"
+
+
 class HoldQuerySet(models.QuerySet["Hold"]):
     def active(self) -> "HoldQuerySet":
         return self.filter(released_at=None)
@@ -141,7 +192,10 @@ class Hold(models.Model):
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
         ordering = ("-pk",)
-        indexes = (models.Index(fields=["expires_at"], condition=Q(released_at=None), name="hold_active_by_expiry"),)
+        indexes = (
+            models.Index(fields=["expires_at"], condition=Q(released_at=None), name="hold_active_by_expiry"),
+            models.Index(fields=["account"], condition=Q(released_at=None), name="hold_active_by_account"),
+        )
         constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="hold_reserves_something"),)
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import ledger
+from billing import audit, ledger
 from billing.models import Account, Hold, TopUp, Transfer
 from billing.providers import PaymentProvider
 from sharecharge import prepared
@@ -19,6 +19,8 @@ from sharecharge.errors import Refused
 from sharecharge.prepared import Prepared
 
 Kind = Account.Kind
+# What would spread a wrong balance. Money that comes in only adds.
+NOT_WHILE_HALTED = frozenset({Transfer.Kind.SESSION, Transfer.Kind.CORRECTION, Transfer.Kind.PAYOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def _move(
     description: str,
     hold: str = "",
 ) -> Transfer | None:
+    if kind in NOT_WHILE_HALTED:
+        audit.require_sound()
     with transaction.atomic(savepoint=False):
         locked = ledger.lock(changes)
         freed = _end_hold(hold) if hold else {}

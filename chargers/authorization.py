@@ -70,21 +70,40 @@ class Verdict:
         return self.tag
 
 
-_places = Prepared(lambda charger: Charger.objects.select_related("owner").filter(pk=charger), charger=1)
+# What is looked at when a tag is judged: our tables are wide, and this happens before every charge.
+PLACE_FIELDS = (
+    "connector_id", "current", "max_power_w", "status", "is_enabled", "tariff__price_per_kwh",
+    "charger__name", "charger__access", "charger__is_sharing", "charger__is_enabled", "charger__deleted_at",
+    "charger__vendor", "charger__is_configured_after_boot", "charger__owner__is_active",
+)  # fmt: skip
+RUNNING_FIELDS = (
+    "status", "connector_id", "id_tag_id", "id_tag_text", "started_at", "is_clock_doubtful",
+    "charger__connection_mark", "charger__last_seen_at",
+)  # fmt: skip
+_plugs = Prepared(
+    lambda charger: (
+        Connector.objects.filter(charger=charger)
+        .select_related("charger__owner", "tariff")
+        .order_by("connector_id")
+        .only(*PLACE_FIELDS)
+    ),
+    charger=1,
+)
 
 
 def check_at(charger_id: int, id_tag_text: str) -> Verdict:
     """The verdict for a tag that is held to this charger."""
-    charger = _places.first(charger=charger_id)
-    assert charger is not None, "a charger that is connected has its row"
-    return check(charger, id_tag_text)
+    plugs = _plugs.all(charger=charger_id)
+    if not plugs:
+        return check(Charger.objects.select_related("owner").get(pk=charger_id), id_tag_text)
+    return check(plugs[0].charger, id_tag_text, plugs=plugs)
 
 
-def check(charger: Charger, id_tag_text: str, connector: Connector | None = None) -> Verdict:
-    """The verdict for a tag as it was read, at one connector or (at Authorize, which names none) at any of them."""
+def check(charger: Charger, id_tag_text: str, *, plugs: list[Connector] | None = None) -> Verdict:
+    """The verdict for a tag as it was read, at any connector of the charger (Authorize names none)."""
     tag = id_tags.find(id_tag_text)
-    verdict = _check(charger, tag, connector, with_wallet=True)
-    if tag and verdict.reason and connector is None and _is_charging_at(charger, tag):
+    verdict = _check(charger, tag, _plugs.all(charger=charger.pk) if plugs is None else plugs, with_wallet=True)
+    if tag and verdict.reason and _is_charging_at(charger, tag):
         # The card is tapped to stop. Money or sharing rules that changed meanwhile must not keep it from that.
         return Verdict(tag, None)
     return verdict
@@ -100,7 +119,7 @@ def check_start(
     """
     if connector is None:
         return Verdict(tag, Reason.NO_CONNECTOR)
-    verdict = _check(charger, tag, connector, with_wallet=running is None)
+    verdict = _check(charger, tag, [connector], with_wallet=running is None)
     if verdict.tag and verdict.is_accepted:
         running = _running_with.all(tag=verdict.tag.pk) if running is None else running
         if any(_is_elsewhere(session, verdict.tag, connector) for session in running):
@@ -108,13 +127,13 @@ def check_start(
     return verdict
 
 
-def _check(charger: Charger, tag: IdTag | None, connector: Connector | None, *, with_wallet: bool) -> Verdict:
+def _check(charger: Charger, tag: IdTag | None, plugs: list[Connector], *, with_wallet: bool) -> Verdict:
     if tag is None:
         return Verdict(None, Reason.UNKNOWN_CARD)
     reason = (
         _check_card(tag)
         or _check_place(charger, tag.user)
-        or _check_connectors(charger, tag.user, connector, with_wallet=with_wallet)
+        or _check_connectors(charger, tag.user, plugs, with_wallet=with_wallet)
     )
     return Verdict(tag, reason)
 
@@ -146,17 +165,16 @@ def _check_place(charger: Charger, user: User) -> Reason | None:
     return None if charger.is_sharing and charger.owner.is_active else Reason.NOT_SHARED
 
 
-def _check_connectors(charger: Charger, user: User, connector: Connector | None, *, with_wallet: bool) -> Reason | None:
+def _check_connectors(charger: Charger, user: User, plugs: list[Connector], *, with_wallet: bool) -> Reason | None:
     """Is there a connector that this user may use and can pay for? The best answer of those in question counts."""
     if charger.owner_id == user.pk:
         # Also where nothing was discovered yet: the owner may try the charger out, StartTransaction will look again.
         return None
-    candidates = [connector] if connector else _connectors.all(charger=charger.pk)
-    reasons = [_check_connector(candidate) for candidate in candidates] or [Reason.NO_PRICE]
+    reasons = [_check_connector(plug) for plug in plugs] or [Reason.NO_PRICE]
     if None not in reasons:
         return reasons[0]
-    usable = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
-    if not with_wallet or any(is_free_for(charger, candidate, user) for candidate in usable):
+    usable = [plug for plug, reason in zip(plugs, reasons, strict=True) if reason is None]
+    if not with_wallet or any(is_free_for(charger, plug, user) for plug in usable):
         return None
     return check_wallet(user)
 
@@ -192,9 +210,6 @@ def _is_elsewhere(session: ChargingSession, tag: IdTag, connector: Connector) ->
 
 
 _running_with = Prepared(
-    lambda tag: ChargingSession.objects.running().filter(id_tag=tag).select_related("charger"), tag=1
-)
-_connectors = Prepared(
-    lambda charger: Connector.objects.filter(charger=charger).select_related("tariff").order_by("connector_id"),
-    charger=1,
+    lambda tag: ChargingSession.objects.running().filter(id_tag=tag).select_related("charger").only(*RUNNING_FIELDS),
+    tag=1,
 )

@@ -22,6 +22,7 @@ from django.utils import translation
 from accounts.models import User
 from chargers import live, pins, shapes, visibility
 from chargers.models import Charger, ChargingSession, Command
+from sharecharge import trace
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,15 @@ class Closed(Exception):
 def language_of(scope: dict[str, Any]) -> str:
     """The page says `?lang=cs`; else the cookie of the language switch; else the first language."""
     asked = parameter(scope, "lang")
-    headers = dict(scope.get("headers", []))
-    cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(settings.LANGUAGE_COOKIE_NAME)
+    cookie = SimpleCookie(header(scope, b"cookie")).get(settings.LANGUAGE_COOKIE_NAME)
     for candidate in (asked, cookie.value if cookie else ""):
         with contextlib.suppress(LookupError):
             return translation.get_supported_language_variant(candidate)
     return settings.LANGUAGE_CODE
+
+
+def header(scope: dict[str, Any], name: bytes) -> str:
+    return dict(scope.get("headers", [])).get(name, b"").decode("latin-1")
 
 
 def parameter(scope: dict[str, Any], name: str) -> str:
@@ -72,6 +76,7 @@ class Watcher(AsyncJsonWebsocketConsumer):
     language: str = settings.LANGUAGE_CODE
 
     async def connect(self) -> None:
+        trace.adopt(header(self.scope, b"x-request-id"))
         self.language = language_of(self.scope)
         self.pending: list[Event] = []
         self.gathering: asyncio.Task[None] | None = None

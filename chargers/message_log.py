@@ -63,23 +63,24 @@ def mask_cards(frame: str) -> str:
     try:
         return json.dumps(_mask_value(json.loads(frame)), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return _mask_text(frame)
+        return mask_text(frame)
 
 
 def _mask_value(value: Any, *, is_card: bool = False) -> Any:
     if isinstance(value, dict):
         return {
-            _mask_text(key): _mask_value(item, is_card=is_card or key.lower() in CARD_KEYS)
+            mask_text(key): _mask_value(item, is_card=is_card or key.lower() in CARD_KEYS)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [_mask_value(item, is_card=is_card) for item in value]
     if is_card and value is not None and not isinstance(value, bool):
         return _mask(str(value))
-    return _mask_text(value) if isinstance(value, str) else value
+    return mask_text(value) if isinstance(value, str) else value
 
 
-def _mask_text(text: str) -> str:
+def mask_text(text: str) -> str:
+    """The same for a text that may have a frame, or a piece of one, in it."""
     text = CARD_IN_TEXT.sub(lambda match: match[1] + match[2] + _mask(match[3]), text)
     return CARD_AS_NUMBER.sub(lambda match: match[1] + _mask(match[2]), text)
 

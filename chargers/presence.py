@@ -13,6 +13,8 @@ from chargers import commands, live, rows
 from chargers.facts import Facts
 from chargers.models import Charger, ConnectionAttempt
 from chargers.models.fleet import silence_limit
+from sharecharge import prepared
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -136,10 +138,14 @@ def left(batch: Sequence[Facts]) -> None:
         live.publish_chargers(gone)
 
 
+_locked = Prepared(lambda key: Charger.objects.select_for_update(no_key=True).filter(pk=key), key=1)
+
+
 def booted(charger_id: int, reported: dict[str, Any]) -> Charger:
     """Keeps what a BootNotification says. Empty values do not wipe what is known; over-long ones are cut."""
     with transaction.atomic():
-        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger_id)
+        charger = _locked.first(key=charger_id)
+        assert charger is not None, "a charger that is connected has its row"
         changed = ["last_boot_at"]
         for name, length in BOOT_FIELDS.items():
             value = str(reported.get(name) or "").replace("\0", "").strip()[:length]
@@ -151,7 +157,7 @@ def booted(charger_id: int, reported: dict[str, Any]) -> Charger:
             charger.booted_at = charger.booted_at or charger.last_boot_at
             changed.append("booted_at")
             commands.after_boot(charger, has_changed="firmware_version" in changed)
-        charger.save(update_fields=changed)
+        prepared.update(charger, *changed)
         live.publish_charger(charger)
         return charger
 

@@ -100,6 +100,7 @@ _places = Prepared(
     lambda charger, number: (
         Connector.objects.select_related("charger__owner", "tariff")
         .filter(charger=charger, connector_id=number)
+        .only(*authorization.PLACE_FIELDS)
         .select_for_update(no_key=True, of=("charger",))
     ),
     charger=1,
@@ -222,7 +223,10 @@ def _running(connector: Connector | None, tag: IdTag | None) -> list[ChargingSes
 
 _running_of = Prepared(
     lambda connector, tag: (
-        ChargingSession.objects.running().filter(Q(connector=connector) | Q(id_tag=tag)).select_related("charger")
+        ChargingSession.objects.running()
+        .filter(Q(connector=connector) | Q(id_tag=tag))
+        .select_related("charger")
+        .only(*authorization.RUNNING_FIELDS)
     ),
     connector=1,
     tag=1,
@@ -344,7 +348,19 @@ def _named(charger: Charger, transaction_id: int | None) -> ChargingSession | No
     return _with_id.first(charger=charger.pk, key=transaction_id)
 
 
-_with_id = Prepared(lambda charger, key: _own(charger).filter(pk=key), charger=1, key=1)
+OWN_FIELDS = [field.name for field in ChargingSession._meta.concrete_fields]
+_with_id = Prepared(
+    lambda charger, key: (
+        ChargingSession.objects.filter(charger=charger, pk=key)
+        .select_related("charger", "user", "owner")
+        .only(
+            *(field.name for field in ChargingSession._meta.concrete_fields), "charger__name", "user__id", "owner__id"
+        )
+        .select_for_update(no_key=True, of=("charger", "self"))
+    ),
+    charger=1,
+    key=1,
+)
 
 
 def _matching(charger: Charger, told: _Stop) -> ChargingSession | None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import pricing, wallets
+from billing import audit, pricing, wallets
 from billing.models import Hold, Transfer
 from chargers import commands, live, plausibility
 from chargers.models import ChargingSession, MeterValue
@@ -28,6 +28,7 @@ Status = ChargingSession.Status
 
 HELD_MONEY_DAYS = 7
 WARN_AT = 0.8
+PORTION = 500
 REFUSED_GRACE = timedelta(minutes=1)
 # What settling changes in a session.
 FIELDS = ("energy_wh", "cost", "fee", "status", "settled_at", "corrections", "review_reasons", "reviewed_at")
@@ -86,7 +87,10 @@ def _reading(
 
 
 def settle(session_id: int) -> bool:
-    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do."""
+    """Bills an ended session, corrects a billed one, or puts it aside for review. False: there was nothing to do.
+
+    While the ledger is not sound nothing is done; the sweep comes back to it.
+    """
     with transaction.atomic():
         session = ChargingSession.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=session_id)
         is_due = settle_locked(session)
@@ -98,10 +102,11 @@ def settle(session_id: int) -> bool:
 
 def settle_locked(session: ChargingSession) -> bool:
     """The same for a session that the caller has locked, with all that belongs to it, and of which he saves FIELDS."""
-    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held:
+    if session.status in (Status.RUNNING, Status.REFUSED) or session.is_held or audit.is_halted():
         return False
     assessment = assess(session)
     if session.status == Status.SETTLED and not assessment.doubts and assessment.energy_wh == session.energy_wh:
+        session.settled_at = timezone.now()  # a late stop agrees
         return False
     doubts = _doubts(session, assessment)
     if doubts and not session.price.is_free:
@@ -211,7 +216,23 @@ def release(session: ChargingSession, *, by: User, energy_wh: int | None = None)
 
 def enforce_budgets() -> int:
     """Looks after the money of all running sessions (R18). Returns how many were told to stop."""
-    return each(ChargingSession.objects.running().values_list("pk", flat=True), enforce_budget)
+    running = ChargingSession.objects.running().order_by("pk")
+    keys = list(running.values_list("pk", flat=True))
+    portions = (keys[begin : begin + PORTION] for begin in range(0, len(keys), PORTION))
+    return sum(each(_near_their_end(list(running.filter(pk__in=portion))), enforce_budget) for portion in portions)
+
+
+def _near_their_end(sessions: list[ChargingSession]) -> list[int]:
+    """Those that have used most of what is reserved for them, in two queries for all."""
+    tops = MeterValue.objects.highest_of(sessions)
+    holds = Hold.objects.active().filter(reference__in=[session.reference for session in sessions])
+    budgets = dict(holds.values_list("reference", "amount"))
+    return [
+        session.pk
+        for session in sessions
+        if not session.price.is_free
+        and _cost_up_to(session, tops.get(session.pk)) >= budgets.get(session.reference, 0) * WARN_AT
+    ]
 
 
 def stop_refused() -> int:
@@ -250,7 +271,7 @@ def enforce_budget(session_id: int) -> bool:
         return False
     held = Hold.objects.active().filter(reference=session.reference).first()
     budget = held.amount if held else 0
-    cost = pricing.cost(session.price, pricing.Consumption(_energy_so_far(session)))
+    cost = _cost_up_to(session, session.meter_values.aggregate(top=Max("energy_wh"))["top"])
     if cost < budget * WARN_AT:
         return False
     budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
@@ -262,6 +283,6 @@ def enforce_budget(session_id: int) -> bool:
     return stop_remotely(session.pk)
 
 
-def _energy_so_far(session: ChargingSession) -> int:
-    """In Wh, by the highest register alone: this is asked every few seconds, for every running session."""
-    return session.energy_up_to(session.meter_values.aggregate(top=Max("energy_wh"))["top"])
+def _cost_up_to(session: ChargingSession, top: int | None) -> int:
+    """By the highest register (Wh) alone: this is asked every few seconds, for every running session."""
+    return pricing.cost(session.price, pricing.Consumption(session.energy_up_to(top)))

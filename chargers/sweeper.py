@@ -3,18 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from billing import ledger, wallets
-from chargers import commands, presence, retention, sessions, settlement
+from billing import audit, wallets
+from chargers import commands, metrics, presence, retention, sessions, settlement
+from sharecharge import trace
 
 logger = logging.getLogger(__name__)
 
-CHECK_LEDGER_EVERY = timedelta(hours=1)
+LOOK_AT_LEDGER_SECONDS = 60
 
 
 def steps() -> dict[str, Callable[[], int]]:
@@ -37,26 +37,46 @@ def steps() -> dict[str, Callable[[], int]]:
 
 def sweep() -> dict[str, int]:
     """One round. A step that fails is logged and does not keep the others from their work."""
+    with trace.begun():
+        return _round()
+
+
+def _round() -> dict[str, int]:
     done = {}
     for name, step in steps().items():
         try:
-            count = step()
+            with metrics.SWEEP_SECONDS.labels(name).time():
+                count = step()
         except Exception:  # one of the two edges: the next round tries again
+            metrics.SWEEP_FAILURES.labels(name).inc()
             logger.exception("sweep: %s failed", name)
             continue
+        metrics.SWEEP_ROWS.labels(name).inc(count)
         if count:
             done[name] = count
             logger.info("sweep: %s: %d", name, count)
+    metrics.SWEEP_ROUND_AT.set_to_current_time()
     return done
 
 
+def check_ledger() -> None:
+    """The check of this hour, unless it was made."""
+    with trace.begun():
+        try:
+            audit.check_if_due(timezone.now())
+        except Exception:  # like a step of the sweep: the next look tries again
+            logger.exception("the ledger could not be checked")
+
+
 def run(stopped: threading.Event) -> None:
-    """Sweeps until told to stop, and checks the ledger now and then."""
-    checked_at = timezone.now()
+    """Sweeps until told to stop. The ledger is checked beside it: that may take long, and budgets cannot wait."""
+    threading.Thread(target=_check_ledger_now_and_then, args=[stopped], name="ledger", daemon=True).start()
     while not stopped.wait(settings.SWEEP_INTERVAL_SECONDS):
         close_old_connections()
         sweep()
-        if timezone.now() - checked_at > CHECK_LEDGER_EVERY:
-            checked_at = timezone.now()
-            for breach in ledger.breaches():
-                logger.error("ledger: %s", breach)
+
+
+def _check_ledger_now_and_then(stopped: threading.Event) -> None:
+    while not stopped.wait(LOOK_AT_LEDGER_SECONDS):
+        close_old_connections()
+        check_ledger()

@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
 from django.db.models import Exists, OuterRef
@@ -16,6 +17,7 @@ from chargers.facts import Arrival, Facts
 from chargers.models import Charger, Command, ConnectionAttempt
 from ocpp_gateway.registry import Version
 from ocpp_gateway.v16 import V16
+from sharecharge.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +111,22 @@ def admit(door: Door, *, mark: str) -> Admission | Refusal:
 
 
 def _charger(identity: str) -> Charger | None:
-    waiting = Command.objects.waiting(timezone.now()).filter(charger=OuterRef("pk"))
-    return Charger.objects.live().with_identity(identity).annotate(has_commands=Exists(waiting)).first()
+    return _with_identity.first(identity=identity.upper(), now=timezone.now())
+
+
+_with_identity = Prepared(
+    lambda identity, now: (
+        Charger.objects.live()
+        .with_identity(identity)
+        .annotate(has_commands=Exists(Command.objects.waiting(now).filter(charger=OuterRef("pk"))))
+        .only(
+            "identity", "password_hmac", "next_password_hmac", "is_enabled", "allows_no_subprotocol", "registration",
+            "booted_at", "connection_mark", "last_seen_at",
+        )
+    ),
+    identity="",
+    now=datetime.now(UTC),
+)  # fmt: skip
 
 
 def _outcome(door: Door, identity: str | None, charger: Charger | None, subprotocol: str | None) -> Outcome:

@@ -169,7 +169,7 @@ def stop_transaction(call: Incoming) -> Payload:
     )
     if not id_tag_text:
         return {}
-    if stopped and stopped.id_tag and stopped.id_tag_text.upper() == id_tag_text.upper():
+    if stopped and stopped.id_tag_id and stopped.id_tag_text.upper() == id_tag_text.upper():
         return {"idTagInfo": {"status": "Accepted"}}
     return {"idTagInfo": {"status": "Accepted" if id_tags.find(id_tag_text) else "Invalid"}}
 

@@ -1,10 +1,9 @@
-"""One line per event: time, level, logger, request or connection id, charger, message. Text from outside is escaped."""
+"""One line per event: time, level, logger, trace or connection id, charger, message. Text from outside is escaped."""
 
 import logging
-from contextvars import ContextVar
 from datetime import UTC, datetime
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+from sharecharge import trace
 
 TEXT_LIMIT = 4000
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
@@ -13,12 +12,12 @@ CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127
 class LineFormatter(logging.Formatter):
     """Formats a record as one line, whatever its text contains.
 
-    The gateway gives `extra={"connection": …, "charger": …}`; inside a web request the request's id is used.
+    The id is that of trace.py. The gateway gives `extra={"connection": …, "charger": …}`, which stands in for it.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        origin = getattr(record, "connection", None) or request_id.get()
+        origin = trace.current.get() or getattr(record, "connection", None) or "-"
         charger = getattr(record, "charger", "-")
         text = record.getMessage().translate(CONTROL_CHARACTERS)
         if len(text) > TEXT_LIMIT:

@@ -1,40 +1,34 @@
 """Two small wrappers around every web request: an id with one log line, and an expected "no" shown as a page."""
 
 import logging
-import re
-import secrets
 import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from sharecharge import metrics, trace
 from sharecharge.errors import Refused
-from sharecharge.logs import request_id
 
 logger = logging.getLogger(__name__)
 
 type_of_view = Callable[[HttpRequest], HttpResponse]
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-QUIET_PATHS = ("/healthz", "/readyz", "/static/")
+QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/static/")
 
 
 def request_log(get_response: type_of_view) -> type_of_view:
-    """Gives the request an id (the proxy's X-Request-ID, if it is a sane one) and logs one line when it is answered."""
+    """Gives the request an id (the proxy's X-Request-ID, if it is a sane one), logs one line and counts the answer."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        token = request_id.set(given if REQUEST_ID.fullmatch(given) else secrets.token_hex(6))
-        begin = time.perf_counter()
-        try:
+        with trace.begun(request.headers.get("X-Request-ID", "")) as name:
+            begin = time.perf_counter()
             response = get_response(request)
-            response["X-Request-ID"] = request_id.get()
+            response["X-Request-ID"] = name
+            seconds = time.perf_counter() - begin
+            metrics.count(request, response, seconds)
             if not request.path.startswith(QUIET_PATHS):
-                milliseconds = (time.perf_counter() - begin) * 1000
-                logger.info("%s %s %s %.0f ms", request.method, request.path, response.status_code, milliseconds)
+                logger.info("%s %s %s %.0f ms", request.method, request.path, response.status_code, seconds * 1000)
             return response
-        finally:
-            request_id.reset(token)
 
     return middleware
 

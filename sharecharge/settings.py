@@ -25,7 +25,9 @@ if "ENV_FILE" in env.ENVIRON and env_file and not Path(env_file).is_file():
 if env_file and Path(env_file).is_file():
     environ.Env.read_env(env_file)
 # Their values, right or wrong, belong in no log.
-CONFIDENTIAL = {"SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"}
+CONFIDENTIAL = {
+    "SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN", "SENTRY_DSN"
+}  # fmt: skip
 
 
 def read(name: str, cast: Callable[[str], Any], default: Any = REQUIRED, hint: str = "") -> Any:
@@ -202,6 +204,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "sharecharge.context.money",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },
@@ -363,6 +366,11 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+
+# ----------------------------------------------------------------------------------------------- watching
+
+METRICS_TOKEN = read("METRICS_TOKEN", secret, default="")
+SENTRY_DSN = read("SENTRY_DSN", url("http", "https"), default="")
 
 # ----------------------------------------------------------------------------------------------- logging
 

@@ -8,6 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
+from chargers import metrics
+
 
 @never_cache
 @require_safe
@@ -44,6 +46,13 @@ def redis_is_ready() -> str:
     except (RedisError, OSError) as error:
         return type(error).__name__
     return "ok"
+
+
+@require_safe
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """The metrics of this process and of the database, for whoever has the token."""
+    status, headers, body = metrics.answer(request.headers.get("Authorization", ""))
+    return HttpResponse(body, status=status, headers=headers)
 
 
 def wallbox_address(request: HttpRequest) -> HttpResponse:

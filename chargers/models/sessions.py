@@ -17,6 +17,7 @@ from billing import pricing
 from chargers.models.fleet import Charger, Connector
 
 IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
+IS_UNSETTLED = Q(status="ended") | Q(status="settled", stop_received_at__gt=F("settled_at"))
 
 
 class SessionQuerySet(models.QuerySet["ChargingSession"]):
@@ -24,8 +25,8 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
         return self.filter(status=ChargingSession.Status.RUNNING)
 
     def unsettled(self) -> SessionQuerySet:
-        """Ended, and nobody has to look at them first."""
-        return self.filter(~IS_HELD, status=ChargingSession.Status.ENDED)
+        """Ended, or stopped after they were billed, and nobody has to look at them first."""
+        return self.filter(IS_UNSETTLED).exclude(IS_HELD)
 
     def for_review(self) -> SessionQuerySet:
         return self.filter(IS_HELD)
@@ -34,6 +35,10 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
         """Billed before that, nothing about them is open, and all of their samples are still there."""
         settled = ChargingSession.Status.SETTLED
         return self.filter(~IS_HELD, status=settled, settled_at__lt=before, thinned_at=None)
+
+    def billed_since(self, moment: datetime) -> SessionQuerySet:
+        """Of late: what is thinned is long ago, and leaving it out leads through the index of what is not."""
+        return self.filter(status=ChargingSession.Status.SETTLED, settled_at__gte=moment, thinned_at=None)
 
     def of_driver(self, user: User) -> SessionQuerySet:
         return self.filter(user=user)
@@ -134,6 +139,7 @@ class ChargingSession(models.Model):
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
             models.Index(fields=["id_tag"], condition=Q(status="running"), name="session_running_by_tag"),
             models.Index(fields=["-id"], condition=IS_HELD, name="session_held"),
+            models.Index(fields=["id"], condition=IS_UNSETTLED, name="session_unsettled"),
             # The few among all refused ones whose charger may go on charging, see settlement.stop_refused.
             models.Index(
                 fields=["start_received_at"],

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import ledger, units
 from billing.models import Transfer
-from chargers import settlement, shapes
+from chargers import receipts, settlement, shapes
 from chargers.models import Charger, ChargingSession, Connector, MeterValue
 from conftest import fund
 
@@ -261,7 +261,7 @@ def test_a_receipt_says_what_is_owed(online: Charger, poor: User, bob: User, cli
 def test_the_oldest_debt_is_paid_first(online: Charger, poor: User):
     first, second = bill_of(online, poor), bill_of(online, poor)
     fund(poor, 2_000)
-    bills = shapes.bills_of([first, second])
+    bills = receipts.bills_of([first, second])
     assert (bills[first.pk].owed, bills[first.pk].paid) == (0, 2_750)
     assert (bills[second.pk].owed, bills[second.pk].paid) == (2_500, 250)
 
@@ -285,7 +285,7 @@ def test_a_reversed_debt_is_owed_no_more(online: Charger, poor: User, oscar: Use
     fund(online.owner, 5_000)
     ledger.reverse(Transfer.objects.get(reference=session.reference), reason="wrong", by=oscar)
     other = bill_of(online, poor)
-    bills = shapes.bills_of([session, other])
+    bills = receipts.bills_of([session, other])
     assert (bills[session.pk].owed, bills[session.pk].paid, bills[session.pk].is_reversed) == (0, 0, True)
     assert (bills[other.pk].owed, bills[other.pk].paid) == (1_750, 1_000)
 
@@ -295,10 +295,10 @@ def test_a_corrected_bill_counts_as_a_whole(ended: ChargingSession, alice: User)
     settlement.settle(ended.pk)
     ended.refresh_from_db()
     assert ended.corrections == 1
-    assert shapes.bills_of([ended])[ended.pk].paid == 3_250
+    assert receipts.bills_of([ended])[ended.pk].paid == 3_250
 
 
 def test_lists_of_bills_need_few_queries(online: Charger, poor: User, alice: User, django_assert_max_num_queries):
     rows = [bill_of(online, user) for user in (poor, alice, poor, alice)]
     with django_assert_max_num_queries(6):
-        shapes.bills_of(rows)
+        receipts.bills_of(rows)

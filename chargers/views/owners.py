@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, message_log, registry, shapes
+from chargers import commands, message_log, receipts, registry, shapes
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
 from chargers.models import Charger, ChargingSession
 from chargers.views.places import tiles
@@ -48,7 +48,7 @@ def hosted_sessions(request: PersonRequest) -> HttpResponse:
         charger = get_object_or_404(Charger, owner=request.user, pk=asked if asked.isdecimal() else 0)
         hosted = hosted.filter(charger=charger)
     page = keyset.page(hosted, asked=request.GET, size=PAGE_SIZE)
-    context = {"page": page, "charger": charger, "sessions": shapes.session_lines(page.rows, for_owner=True)}
+    context = {"page": page, "charger": charger, "sessions": receipts.lines(page.rows, for_owner=True)}
     return render(request, "chargers/hosted_sessions.html", context)
 
 
@@ -97,7 +97,7 @@ def manage_page(
         "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
         "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
         "access_form": AccessForm(initial={"access": charger.access}),
-        "sessions": shapes.session_lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
+        "sessions": receipts.lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
         "messages_of_charger": message_log.latest_of(charger),
         **tiles(),
     }

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, settlement, shapes
+from chargers import commands, receipts, settlement, shapes
 from chargers.forms import ReleaseForm
 from chargers.models import ChargingSession
 from sharecharge.errors import Refused
@@ -28,7 +28,7 @@ def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
 def session_list(request: PersonRequest) -> HttpResponse:
     mine = ChargingSession.objects.with_all().of_driver(request.user)
     page = keyset.page(mine, asked=request.GET, size=PAGE_SIZE)
-    return render(request, "chargers/sessions.html", {"page": page, "rows": shapes.session_lines(page.rows)})
+    return render(request, "chargers/sessions.html", {"page": page, "rows": receipts.lines(page.rows)})
 
 
 @login_required
@@ -39,8 +39,8 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
     context = {
         "session": session,
         "shape": shapes.session(session),
-        "receipt": shapes.receipt(session),
-        "bill": shapes.bill(shapes.bills_of([session]).get(session.pk)),
+        "receipt": receipts.parts(session),
+        "bill": receipts.bill(receipts.bills_of([session]).get(session.pk)),
         "is_host": is_host,
         "is_driver": session.user_id == request.user.pk,
         "is_payers_view": session.user_id == request.user.pk or request.user.is_staff,

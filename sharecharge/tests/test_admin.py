@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from billing import ledger, units, wallets
+from billing import audit, ledger, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import commands
 from chargers.models import (
@@ -60,6 +60,7 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now)
     UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    audit.check()
 
 
 def test_every_model_has_an_admin():

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts import keyset
 from accounts.models import User
 from billing.models import Account, Entry, Hold, TopUp, Transfer
-from chargers import sweeper
+from chargers import figures, sweeper
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Message, MeterValue, UnmatchedStop
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
@@ -177,6 +177,14 @@ def test_a_round_of_the_sweep_reads_no_table_through(session: ChargingSession, t
     assert len(looks) >= 10
     for statement in looks:
         assert volume.plan(statement).read_through.isdisjoint(GROWING), statement
+
+
+def test_figures_for_prometheus_read_no_table_through(session: ChargingSession, transfer: Transfer):
+    make_many(session)
+    with CaptureQueriesContext(connection) as captured:
+        assert len(list(figures.Figures().collect())) == len(figures.MEANINGS)
+    for found in captured.captured_queries:
+        assert volume.plan(found["sql"]).read_through.isdisjoint(GROWING), found["sql"]
 
 
 def test_a_page_of_an_operators_list_leads_on(session: ChargingSession, oscar: User, client_of):

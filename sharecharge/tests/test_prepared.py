@@ -10,9 +10,10 @@ from accounts import id_tags
 from accounts.models import IdTag
 from billing import ledger
 from billing.models import Hold
-from chargers import authorization, sessions, settlement
+from chargers import authorization, presence, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command
 from chargers.tests.test_sessions import start
+from ocpp_gateway import handshake
 from sharecharge import prepared
 from sharecharge.prepared import Prepared
 
@@ -38,9 +39,10 @@ def session(online, alice_card):
         lambda s: (sessions._with_id, {"charger": s.charger_id, "key": s.pk}),
         lambda s: (sessions._running_of, {"connector": s.connector_id, "tag": 0}),
         lambda s: (sessions._begun_then, {"charger": s.charger_id, "text": s.start_text}),
-        lambda s: (authorization._places, {"charger": s.charger_id}),
-        lambda s: (authorization._connectors, {"charger": s.charger_id}),
+        lambda s: (authorization._plugs, {"charger": s.charger_id}),
         lambda s: (authorization._running_with, {"tag": s.id_tag_id}),
+        lambda s: (handshake._with_identity, {"identity": s.charger.identity, "now": timezone.now()}),
+        lambda s: (presence._locked, {"key": s.charger_id}),
         lambda s: (id_tags._locked, {"uid": s.id_tag_text.upper()}),
         lambda s: (ledger._of_two, {"one": s.user_id, "other": s.user_id}),
     ],

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import id_tags
 from accounts.models import User
-from billing import ledger, wallets
+from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
 from billing.providers import FakeProvider
 from chargers import registry, settlement
@@ -54,7 +54,7 @@ PAGES = {
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "card_switch", "top_up"}  # fmt: skip
 # They show no rows.
-DOORS = {"healthz", "readyz", "set_language", None}
+DOORS = {"healthz", "readyz", "metrics", "set_language", None}
 
 
 def first(model: type, **fields: object):
@@ -113,6 +113,7 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.hold(alice, reference=f"test:{index}", minimum=1, wanted=100)
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    audit.check()
 
 
 def charge(connector: Connector, user: User | None, *, status: str = "ended", energy_wh: int = 0, **fields: object):

@@ -51,6 +51,10 @@ def test_it_starts():
         ("PAYMENT_PROVIDER", "cash"),
         ("PORT", "0"),
         ("EMAIL_URL", "pigeon://x"),
+        ("METER_VALUES_FULL_DAYS", "-1"),
+        ("METER_VALUES_THIN_MINUTES", "0"),
+        ("METRICS_TOKEN", "short"),
+        ("SENTRY_DSN", "key@sentry"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_a_sentence_that_names_it(name, value):

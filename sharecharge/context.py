@@ -1,0 +1,12 @@
+"""What every template may ask."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from billing import audit
+
+
+def money(request: HttpRequest) -> dict[str, Any]:
+    """`is_halted`: is the ledger broken, so that no bills are made? Asked only where it is used."""
+    return {"is_halted": audit.is_halted}
