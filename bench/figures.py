@@ -122,12 +122,13 @@ class Page:
     p50_ms: float
     p95_ms: float
     again: int
+    again_p50_ms: float
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         p50, p95 = (percentile(found["seconds"], percent) * 1000 for percent in (50, 95))
-        rest = {name: value for name, value in found.items() if name != "seconds"}
-        return cls(**rest, p50_ms=p50, p95_ms=p95)
+        rest = {name: value for name, value in found.items() if not name.endswith("seconds")}
+        return cls(**rest, p50_ms=p50, p95_ms=p95, again_p50_ms=percentile(found["again_seconds"], 50) * 1000)
 
 
 @dataclass(frozen=True, slots=True)

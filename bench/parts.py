@@ -13,7 +13,7 @@ import orjson
 from bench import subjects
 from bench.figures import TARGET_RATE, Crowd, Evidence, Page, Storm, Window, keeps_up
 from bench.generate import Plan
-from bench.subjects import CannotMeasure, Subject, Workshop
+from bench.subjects import CannotMeasure, Subject, Workshop, last_words
 from sharecharge.testing.platform import ROOT
 
 CHARGERS = 100
@@ -157,5 +157,5 @@ def run_module(name: str, *arguments: str, stdin: bytes = b"", database_url: str
         env=subjects.environment(database_url),
     )
     if done.returncode:
-        raise CannotMeasure(f"{name} failed: {done.stderr.decode(errors='replace')[-1000:]}")
+        raise CannotMeasure(f"{name} failed: {last_words(done.stderr.decode(errors='replace'))}")
     return orjson.loads(done.stdout) if done.stdout else None

@@ -13,7 +13,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from accounts.models import IdTag, User
-from billing import pricing
+from billing import ledger, pricing
 from billing.models import Account, Entry, Tariff, Transfer
 from chargers.models import Charger, ChargingSession, Connector
 
@@ -21,6 +21,7 @@ CHARGERS_OF_AN_OWNER = 10
 SESSIONS_OF_A_DRIVER = 100
 PRICE_PER_KWH = 750
 FEE_BASIS_POINTS = 1000
+OWN_ACCOUNTS = 100
 # 5 to 35 kWh, and what they cost, without a rest to be rounded.
 ENERGY_WH = "5000 + 100 * mod(n, 300)"
 COST = f"({ENERGY_WH}) * {PRICE_PER_KWH} / 1000"
@@ -45,7 +46,7 @@ class Size:
 
 
 def fill(size: Size) -> None:
-    """Owners have the first numbers, drivers the following ones; a person's wallet has the person's number."""
+    """Owners have the first numbers, drivers the following ones."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; SET statement_timeout = 0")
     try:
@@ -92,8 +93,7 @@ def _people(size: Size) -> None:
     insert(somebody, everybody, id="n", email="'person' || n || '@example.org'", role=role)
     cards = IdTag(name="RFID")
     insert(cards, size.drivers, id="n", user_id=f"{size.owners} + n", uid="'04' || lpad(to_hex(n), 12, '0')")
-    insert(Account(kind=Account.Kind.WALLET, balance=100_000), everybody, id="n", user_id="n")
-    insert(Account(kind=Account.Kind.PLATFORM), 1, id=str(everybody + 1))
+    insert(Account(kind=Account.Kind.WALLET, balance=100_000), everybody, id=_wallet("n"), user_id="n")
     insert(Tariff(price_per_kwh=PRICE_PER_KWH), size.owners, id="n", owner_id="n")
 
 
@@ -160,12 +160,17 @@ def _money(size: Size) -> None:
     bill = Transfer(kind=Transfer.Kind.SESSION, description="Charger", entry_count=3)
     insert(bill, size.sessions, id="n", reference="'session:' || n")
     sides = (
-        (_driver(size), f"-({COST})"),
-        (_owner(size, _charger(size)), f"{COST} - {FEE}"),
-        (str(size.owners + size.drivers + 1), FEE),
+        (_wallet(_driver(size)), f"-({COST})"),
+        (_wallet(_owner(size, _charger(size))), f"{COST} - {FEE}"),
+        (str(ledger.account(Account.Kind.PLATFORM).pk), FEE),
     )
     for number, (account, amount) in enumerate(sides):
         insert(Entry(), size.sessions, id=f"3 * n - {number}", transfer_id="n", account_id=account, amount=amount)
+
+
+def _wallet(person: str) -> str:
+    """The platform's own accounts have the first numbers."""
+    return f"{OWN_ACCOUNTS} + {person}"
 
 
 def _charger(size: Size) -> str:

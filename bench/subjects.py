@@ -27,6 +27,7 @@ from sharecharge.testing.platform import ROOT, free_port
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 BALANCE = "60000"
+LAST_LINES = 4
 
 
 class CannotMeasure(Exception):
@@ -125,7 +126,7 @@ class Workshop:
             command, cwd=ROOT, env=environment(database_url), capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise CannotMeasure(f"{' '.join(arguments[:1])} failed: {done.stderr.strip()[-500:]}")
+            raise CannotMeasure(f"{' '.join(arguments[:1])} failed: {last_words(done.stderr)}")
 
     def provision(self, database_url: str, *, chargers: int, drivers: int) -> list[Credentials]:
         """Chargers with a priced connector, and drivers with a card and money."""
@@ -162,7 +163,12 @@ class Workshop:
                     return Process(process.pid, port)
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)
-        raise CannotMeasure(f"{' '.join(command)} did not start: {log.read_text()[-500:]}")
+        raise CannotMeasure(f"{' '.join(command)} did not start: {last_words(log.read_text())}")
+
+
+def last_words(text: str) -> str:
+    """The end of what a process wrote, where the reason of its failure stands, in one line."""
+    return " ".join(text.split("\n")[-LAST_LINES:]).strip()[-500:]
 
 
 def environment(database_url: str, **settings: str) -> dict[str, str]:

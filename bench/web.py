@@ -31,16 +31,18 @@ PAGES = (
     Page(NOBODY, "/map/data/?box=48.5,12.0,51.1,18.9"),  # all of the country
     Page(NOBODY, "/c/00000001/"),
     Page(DRIVER, "/sessions/"),
-    Page(DRIVER, "/sessions/?page=5"),
+    Page(DRIVER, "/sessions/?before={middle}"),
     Page(DRIVER, "/wallet/"),
     Page(OWNER, "/my/chargers/"),
     Page(OWNER, "/my/chargers/{charger}/"),
+    Page(OWNER, "/my/sessions/"),
+    Page(OWNER, "/my/sessions/?before={middle}"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """One page: its answers' times in seconds, its queries, and what it answers to its own ETag (0: it has none)."""
+    """One page: its answers' times in seconds, its queries, and how it answers to its own ETag (0: it has none)."""
 
     who: str
     path: str
@@ -49,6 +51,7 @@ class Visits:
     queries: int
     seconds: list[float]
     again: int
+    again_seconds: list[float]
 
 
 class Visitor:
@@ -56,7 +59,7 @@ class Visitor:
 
     def __init__(self, port: int, cookie: str) -> None:
         self.connection = HTTPConnection("127.0.0.1", port, timeout=120)
-        self.headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
+        self.headers = {"Accept-Encoding": "gzip", **({"Cookie": f"sessionid={cookie}"} if cookie else {})}
 
     def get(self, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
         self.connection.request("GET", path, headers={**self.headers, **headers})
@@ -66,14 +69,18 @@ class Visitor:
     def serve(self, page: Page, *, requests: int, queries: int) -> Visits:
         for _number in range(WARM_REQUESTS):
             response, body = self.get(page.path)
-        seconds = []
-        for _number in range(requests):
-            began = time.perf_counter()
-            self.get(page.path)
-            seconds.append(time.perf_counter() - began)
-        etag = response.getheader("ETag", "")
-        again = self.get(page.path, **{"If-None-Match": etag})[0].status if etag else 0
-        return Visits(page.who, page.path, response.status, len(body) / 1000, queries, seconds, again)
+        seconds = [self.time(page.path) for _number in range(requests)]
+        again, again_seconds, etag = 0, [], response.getheader("ETag", "")
+        if etag:
+            again = self.get(page.path, **{"If-None-Match": etag})[0].status
+            again_seconds = [self.time(page.path, **{"If-None-Match": etag}) for _number in range(requests)]
+        kilobytes = len(body) / 1000
+        return Visits(page.who, page.path, response.status, kilobytes, queries, seconds, again, again_seconds)
+
+    def time(self, path: str, **headers: str) -> float:
+        began = time.perf_counter()
+        self.get(path, **headers)
+        return time.perf_counter() - began
 
 
 def measure(port: int, *, requests: int, pages: Sequence[Page]) -> list[Visits]:
@@ -82,13 +89,14 @@ def measure(port: int, *, requests: int, pages: Sequence[Page]) -> list[Visits]:
     from django.test.utils import CaptureQueriesContext
 
     from accounts.models import User
-    from chargers.models import Charger
+    from chargers.models import Charger, ChargingSession
 
     owner = User.objects.filter(role=User.Role.OWNER).earliest("pk")
     people = {OWNER: owner, DRIVER: User.objects.filter(role=User.Role.USER).earliest("pk")}
-    charger = Charger.objects.owned_by(owner).earliest("pk")
+    charger, newest = Charger.objects.owned_by(owner).earliest("pk"), ChargingSession.objects.latest("pk")
+    names = {"charger": charger.pk, "middle": newest.pk // 2}
     served = []
-    for page in (Page(page.who, page.path.format(charger=charger.pk)) for page in pages):
+    for page in (Page(page.who, page.path.format(**names)) for page in pages):
         client = Client()
         if page.who in people:
             client.force_login(people[page.who], backend="django.contrib.auth.backends.ModelBackend")

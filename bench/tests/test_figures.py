@@ -96,5 +96,5 @@ def test_a_storm_counts_those_who_failed_too():
 
 def test_a_page_keeps_all_but_the_single_times():
     told = {"who": "driver", "path": "/", "status": 200, "kilobytes": 1.0, "queries": 2, "again": 304}
-    page = Page.of({**told, "seconds": [0.2, 0.1]})
-    assert (page.p50_ms, page.p95_ms, page.again) == (100, 200, 304)
+    page = Page.of({**told, "seconds": [0.2, 0.1], "again_seconds": [0.01]})
+    assert (page.p50_ms, page.p95_ms, page.again, page.again_p50_ms) == (100, 200, 304, 10)

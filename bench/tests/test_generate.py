@@ -26,7 +26,7 @@ CHARGERS = 4
 
 def make_plan(url: str, chargers: list[Credentials], **details) -> Plan:
     clock = (datetime.now(UTC) - timedelta(days=30)).isoformat()
-    return Plan("closed", [url], chargers, clock, **{"seconds": 0.5, "warm_seconds": 0.1, **details})
+    return Plan("closed", [url], chargers, clock, **{"seconds": 1.0, "warm_seconds": 0.1, **details})
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_all_that_the_platform_acknowledged_is_there(platform, fleet):
     window = Window.of(found)
     assert window.errors == {}
     assert window.messages_per_second > 0
-    assert found["actions"]["MeterValues"] > 0
     assert window.cpu["server"] > 0
 
     journals = found["journal"]
     transactions = [transaction for journal in journals for transaction in journal["transactions"]]
     assert len(transactions) >= CHARGERS
+    assert sum(transaction["values"] for transaction in transactions) > 0
     assert all(transaction["meter_stop_wh"] is not None for transaction in transactions)
     assert witness.lost(journals) == {}
     assert ledger.breaches() == []
@@ -78,7 +78,7 @@ def test_all_that_the_platform_acknowledged_is_there(platform, fleet):
 def test_an_open_loop_sends_what_is_due(platform, fleet):
     found = asyncio.run(generate.open_loop(make_plan(platform.charger_url, fleet, mix="day", rate=40.0)))
     assert found["errors"] == {}
-    assert found["messages"] + found["unanswered"] == 20
+    assert found["messages"] + found["unanswered"] == 40
     assert witness.lost(found["journal"]) == {}
 
 

@@ -18,7 +18,7 @@ def _elsewhere(monkeypatch, tmp_path):
 
 def test_a_short_run_measures_the_gateway_beside_the_echo(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(parts, "CHARGERS", 8)
-    arguments = ["--only", "stress", "--subjects", "sqlite,echo", "--rounds", "1", "--seconds", "0.5"]
+    arguments = ["--only", "stress", "--subjects", "sqlite,echo", "--rounds", "1", "--seconds", "1"]
     assert command.main(command.parse(arguments)) == 0
 
     [file] = (tmp_path / "bench").glob("*.json")
