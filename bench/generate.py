@@ -148,7 +148,9 @@ async def open_loop(plan: Plan) -> Found:
     tally.end = now()
     await drain(stations, tally)
     unanswered = due - first_counted - len(tally.latencies)
-    return {**found(tally, watch), "unanswered": unanswered, "journal": list(map(journal, stations))}
+    journals = list(map(journal, stations))
+    # What was due in so many seconds; the stopwatch may have started a moment late.
+    return {**found(tally, watch), "seconds": plan.seconds, "unanswered": unanswered, "journal": journals}
 
 
 async def tick(stations: Sequence[Station], *, began: float, rate: float, numbers: range) -> None:
