@@ -37,9 +37,6 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
 
 def stock() -> Any:
     """The same answers from Channels' own consumer. Its settings are the platform's."""
-    import django
-
-    django.setup()
     from channels.generic.websocket import AsyncWebsocketConsumer
 
     class Echo(AsyncWebsocketConsumer):
@@ -59,11 +56,13 @@ def stock() -> Any:
 
 def main(port: int, *, is_stock: bool) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sharecharge.settings")
-    served = stock() if is_stock else application
+    import django
+
+    django.setup()  # the server counts its sockets in the gateway's metrics
     from sharecharge.server import ChargePointServer
 
     ChargePointServer(
-        served,
+        stock() if is_stock else application,
         endpoints=[f"tcp:port={port}:interface=127.0.0.1"],
         # As `manage.py serve` has it.
         websocket_timeout=-1,
