@@ -123,9 +123,10 @@ class Charger:
 
     def __init__(self, credentials: Credentials, urls: Sequence[str], *, seed: str, pause_seconds: float) -> None:
         self.credentials, self.urls, self.pause_seconds = credentials, urls, pause_seconds
-        self.chance = random.Random(seed)
+        # What it measures does not depend on how often it had to come again.
+        self.chance, self.meter_chance = random.Random(seed), random.Random(seed)
         self.clock = datetime.now(UTC).replace(microsecond=0) - HISTORY
-        self.register_wh = self.chance.randrange(10_000, 900_000)
+        self.register_wh = self.meter_chance.randrange(10_000, 900_000)
         self.numbers = itertools.count(1)
         self.journal: list[Transaction] = []
         self.current: Transaction | None = None
@@ -146,7 +147,7 @@ class Charger:
         """One car after the other; ends when it is told to leave and everything is acknowledged."""
         await asyncio.sleep(self.chance.uniform(0, self.pause_seconds))
         while not self.is_leaving:
-            await self.charge(samples=self.chance.randrange(2, 10))
+            await self.charge(samples=self.meter_chance.randrange(2, 10))
         if self.line:
             self.line.close()
 
@@ -179,7 +180,7 @@ class Charger:
         return transaction
 
     async def _measure(self, transaction: Transaction) -> None:
-        self.register_wh += self.chance.randrange(20, 90)
+        self.register_wh += self.meter_chance.randrange(20, 90)
         sampled = [{"value": str(self.register_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}]
         value = {"timestamp": self._now(), "sampledValue": sampled}
         await self.tell(

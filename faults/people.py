@@ -30,7 +30,7 @@ def give_commands(chance: random.Random) -> int:
         except Refused:  # it ended since we looked
             pass
     connector = Connector.objects.select_related("charger").order_by("?").first()
-    card = IdTag.objects.filter(kind=IdTag.Kind.CARD).select_related("user").order_by("?").first()
+    card = IdTag.objects.filter(kind=IdTag.Kind.RFID).select_related("user").order_by("?").first()
     if connector and card and card.user and chance.random() < 0.7:
         try:
             commands.request_remote_start(connector.charger, connector, user=card.user)

@@ -17,6 +17,7 @@ import orjson
 SWEEP_SECONDS = 30.0
 PRICE_PER_KWH, FEE_PERCENT = 750, 10
 
+# As `Charger.testimony` gives it. `strays`: stops that name no session of the charger, which are kept as unmatched.
 Testimony = dict[str, Any]
 
 
@@ -25,7 +26,10 @@ def faults(testimonies: Sequence[Testimony]) -> Counter[str]:
     found: Counter[str] = Counter()
     for testimony in testimonies:
         found += _faults_of(testimony)
-    return +(found + _money() + _commands(testimonies))
+    found += _money() + _commands(testimonies)
+    strays = sum(testimony.get("strays", 0) for testimony in testimonies)
+    found["stops that match no session"] = max(0, found["stops that match no session"] - strays)
+    return +found
 
 
 def _faults_of(testimony: Testimony) -> Counter[str]:
