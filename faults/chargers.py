@@ -139,7 +139,7 @@ class Charger:
         self.line: Line | None = None
         self.is_leaving = self.must_stop = False
         self.status = ""
-        self.deaths: list[Death] = []
+        self.waiting: Waiting | None = None
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -223,8 +223,8 @@ class Charger:
 
     def _acknowledge(self) -> None:
         self.acknowledged += 1
-        for death in self.deaths:
-            death.heard(self)
+        if self.waiting:
+            self.waiting.heard(self)
 
     async def _online(self) -> Line:
         if self.line is None or self.line.ended.done():
@@ -268,17 +268,16 @@ def _status(message_id: str, status: str) -> bytes:
     return orjson.dumps([CALLRESULT, message_id, {"status": status}])
 
 
-class Death:
-    """A server has died, or hangs. `seconds`: until the last charger had been acknowledged something again."""
+class Waiting:
+    """For all chargers to be acknowledged something more."""
 
     def __init__(self, chargers: Sequence[Charger]) -> None:
-        self.at, self.missing, self.seconds = time.monotonic(), set(chargers), 0.0
+        self.at, self.missing = time.monotonic(), set(chargers)
         self.is_over = asyncio.Event()
 
     def heard(self, charger: Charger) -> None:
         self.missing.discard(charger)
-        if not self.missing and not self.is_over.is_set():
-            self.seconds = time.monotonic() - self.at
+        if not self.missing:
             self.is_over.set()
 
 
@@ -290,7 +289,6 @@ class Fleet:
         self.chargers = [
             Charger(each, urls, seed=f"{number}", pause_seconds=pause) for number, each in enumerate(credentials)
         ]
-        self.deaths: list[Death] = []
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -305,13 +303,11 @@ class Fleet:
             if charger.line:
                 charger.line.socket.abort("")
 
-    def has_died(self) -> Death:
-        """To be called when a server dies: measures how long it takes until all chargers are served again."""
-        death = Death(self.chargers)
-        self.deaths.append(death)
+    def wait_for_all(self) -> Waiting:
+        waiting = Waiting(self.chargers)
         for charger in self.chargers:
-            charger.deaths = [*(known for known in charger.deaths if not known.is_over.is_set()), death]
-        return death
+            charger.waiting = waiting
+        return waiting
 
     async def finish(self, seconds: float) -> None:
         """The cars leave, and what waits is delivered. TimeoutError names those who could not."""

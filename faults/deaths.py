@@ -12,7 +12,8 @@ WATCH_SECONDS = 5.0
 # Those of `points.POINTS`, which only processes that have Django can read.
 POINTS = (
     "start.held", "start.stored", "start.committed", "stop.unsettled", "settlement.moved", "stop.settled",
-    "stop.committed", "command.claimed", "command.answered", "command.finished", "facts.written", "facts.committed",
+    "stop.committed", "command.claimed", "command.answered", "command.started", "command.finished", "facts.written",
+    "facts.committed",
 )  # fmt: skip
 
 
@@ -23,25 +24,18 @@ async def kill(stage: Stage, scale: Scale) -> Outcome:
 
     async def play() -> None:
         for point in scale.points:
-            await show.recover(show.fleet.has_died())  # it has just been started, and nobody was served so far
-            await asyncio.to_thread(gateway.kill)
+            await asyncio.to_thread(gateway.kill)  # which has killed itself already, but for the first one
             gateway.arm(point, passes=show.chance.randint(1, MOST_PASSES[point.partition(".")[0]]))
-            show.fleet.has_died()
             await asyncio.to_thread(gateway.start)
             has_died = await gateway.dies()
             outcome.expect(has_died, f"{point} was not passed")
             outcome.events[f"killed at {point}"] += has_died
-            show.fleet.has_died()
-            gateway.kill()
-            gateway.disarm()
-            await asyncio.to_thread(gateway.start)
+        gateway.disarm()
+        await show.rise(gateway.kill, gateway.start)
         for _round in range(scale.rounds):
             await show.pause(0.3, 2.0)
-            await asyncio.to_thread(gateway.kill)
+            await show.rise(gateway.kill, gateway.start)
             outcome.events["killed at random"] += 1
-            death = show.fleet.has_died()
-            await asyncio.to_thread(gateway.start)
-            await show.recover(death)
 
     async with show:
         await show.under_load(play)
@@ -56,14 +50,10 @@ async def database(stage: Stage, scale: Scale) -> Outcome:
 
     async def play() -> None:
         for _round in range(scale.rounds):
-            await show.recover(show.fleet.has_died())
+            await show.everybody_is_served()
             await show.pause(0.3, 2.0)
-            await asyncio.to_thread(server.kill)
+            await show.rise(server.kill, server.start, away_seconds=2.0)
             outcome.events["PostgreSQL killed"] += 1
-            death = show.fleet.has_died()
-            await show.pause(1.5, 3.0)
-            await asyncio.to_thread(server.start)
-            await show.recover(death)
 
     async with show:
         await show.under_load(play)
@@ -103,7 +93,7 @@ async def redis(stage: Stage, scale: Scale) -> Outcome:
             )
 
     async def play() -> None:
-        await show.recover(show.fleet.has_died())
+        await show.everybody_is_served()
         await observe("alive")
         await asyncio.to_thread(server.kill)
         await observe("dead")

@@ -19,7 +19,7 @@ def main() -> None:
     from faults import mutants, points
 
     if mutant := os.environ.get("FAULTS_MUTANT"):
-        mutants.MUTANTS[mutant].apply()
+        mutants.MUTANTS[mutant]()
     if pause := float(os.environ.get("FAULTS_PAUSE_SECONDS", "0")):
         points.widen(pause)
     if point := os.environ.get("FAULTS_POINT"):

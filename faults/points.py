@@ -14,6 +14,7 @@ from ocpp_gateway import dispatch
 
 # A gateway that answers before it has committed would be heard by its charger within this time.
 LAST_BREATH_SECONDS = 0.05
+REMOTE_START = "RemoteStartTransaction"
 
 Function = Callable[..., Any]
 Condition = Callable[[tuple[Any, ...], Any], bool]
@@ -38,12 +39,13 @@ def always(arguments: tuple[Any, ...], result: Any) -> bool:
     return True
 
 
-def before(module: Any, name: str) -> Callable[[Bomb], None]:
+def before(module: Any, name: str, condition: Condition = always) -> Callable[[Bomb], None]:
     def put(bomb: Bomb) -> None:
         original: Function = getattr(module, name)
 
         def dangerous(*args: Any, **kwargs: Any) -> Any:
-            bomb.passed()
+            if condition(args, None):
+                bomb.passed()
             return original(*args, **kwargs)
 
         setattr(module, name, dangerous)
@@ -81,6 +83,7 @@ POINTS: dict[str, Callable[[Bomb], None]] = {
     "stop.committed": decided("StopTransaction"),
     "command.claimed": after(commands, "claim_next", lambda _arguments, command: command is not None),
     "command.answered": before(dispatch, "finish"),
+    "command.started": before(dispatch, "finish", lambda arguments, _result: arguments[2].action == REMOTE_START),
     "command.finished": after(dispatch, "finish"),
     "facts.written": after(presence, "seen"),
     "facts.committed": after(recorder, "write"),

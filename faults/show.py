@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from faults.chargers import Death, Fleet
+from faults.chargers import Fleet
 from faults.stage import Gateway, Stage
 
 FINISH_SECONDS = 90.0
@@ -18,7 +18,10 @@ RECOVER_SECONDS = 60.0
 
 @dataclass
 class Outcome:
-    """`events`: what was done to the platform, how often. `faults`: what it did wrong; empty when all is well."""
+    """`events`: what was done to the platform, how often. `faults`: what it did wrong; empty when all is well.
+
+    `recoveries`: seconds from the return of a server until the last charger was served.
+    """
 
     name: str
     on: str = ""
@@ -87,7 +90,6 @@ class Show:
         outcome.faults += fleet.errors
         outcome.acknowledged += fleet.acknowledged
         outcome.sessions = sum(len(told["transactions"]) for told in testimony)
-        outcome.recoveries += [death.seconds for death in fleet.deaths if death.is_over.is_set()]
 
     async def under_load(self, play: Callable[[], Awaitable[None]]) -> None:
         """Plays while the chargers live and people give commands, and lets them end in peace."""
@@ -100,12 +102,21 @@ class Show:
                     self.outcome.faults[str(error)] += 1
         self.outcome.events["commands by people"] += sum(given)
 
-    async def recover(self, death: Death) -> None:
-        """Waits until every charger was served again."""
+    async def everybody_is_served(self) -> float:
+        """Waits until every charger was acknowledged something more. Gives how many seconds that took."""
+        waiting = self.fleet.wait_for_all()
         try:
-            await asyncio.wait_for(death.is_over.wait(), RECOVER_SECONDS)
+            await asyncio.wait_for(waiting.is_over.wait(), RECOVER_SECONDS)
         except TimeoutError:
-            self.outcome.faults[f"{len(death.missing)} chargers were not served again"] += 1
+            self.outcome.faults[f"{len(waiting.missing)} chargers were not served again"] += 1
+        return time.monotonic() - waiting.at
+
+    async def rise(self, kill: Callable[[], object], start: Callable[[], object], *, away_seconds: float = 0.0) -> None:
+        """A server dies, is away for a while, and comes back: so do all chargers, by themselves."""
+        await asyncio.to_thread(kill)
+        await asyncio.sleep(away_seconds)
+        await asyncio.to_thread(start)
+        self.outcome.recoveries.append(await self.everybody_is_served())
 
     async def pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self.chance.uniform(least, most))

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,8 @@ class Mortal:
         for pid in {*family, *_children(self.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)  # as long as nobody has asked for its end, it counts as alive
         while any(_is_alive(pid) for pid in family):
             time.sleep(0.01)
 
@@ -166,6 +169,22 @@ class Stage:
         else:
             self._create("provisioned", name)
         return self.url_of(name)
+
+    def rows(self, url: str, sql: str) -> list[tuple[Any, ...]]:
+        if self.database is None:
+            with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+                return file.execute(sql).fetchall()
+        with psycopg.connect(url) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def bills(self, url: str, identity: str) -> list[tuple[Any, ...]]:
+        """Status, energy and money of a charger's sessions, in their order."""
+        return self.rows(
+            url,
+            "SELECT session.status, energy_wh, cost, fee FROM chargers_chargingsession AS session"  # noqa: S608 - ours
+            " JOIN chargers_charger AS charger ON charger.id = session.charger_id"
+            f" WHERE charger.identity = '{identity}' ORDER BY session.id",
+        )
 
     # ------------------------------------------------------------------------------------------ processes
 
