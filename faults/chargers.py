@@ -98,7 +98,8 @@ class Line:
     def lost(self, reason: str) -> None:
         if not self.ended.done():
             self.ended.set_result(reason)
-        for future in (self.is_open, *self.waiting.values()):
+        futures: list[asyncio.Future[Any]] = [self.is_open, *self.waiting.values()]
+        for future in futures:
             if not future.done():
                 future.set_exception(Lost(reason))
                 future.exception()  # who waits hears of it; where nobody does, nobody has to
@@ -315,7 +316,9 @@ class Fleet:
             charger.is_leaving = True
         _done, late = await asyncio.wait(self.tasks, timeout=seconds)
         if late:
-            raise TimeoutError(f"{len(late)} chargers were not served in {seconds:.0f} s: {self.endings.most_common(3)}")
+            raise TimeoutError(
+                f"{len(late)} chargers were not served in {seconds:.0f} s: {self.endings.most_common(3)}"
+            )
         for task in self.tasks:
             task.result()
 

@@ -16,7 +16,6 @@ WATCH_SECONDS = 5.0
 BOOT = {"chargePointVendor": "F", "chargePointModel": "One"}
 SLOW_SOCKETS = 60
 FLOOD_MESSAGES = 3000
-FLOOD_SECONDS = 6.0
 
 
 # ------------------------------------------------------------------------------------------------ takeover
@@ -124,9 +123,9 @@ async def flood(stage: Stage, scale: Scale) -> Outcome:
 
     async def play() -> None:
         await show.everybody_is_served()
-        quiet = await _watch(show.fleet.chargers)
+        quiet = await _watch(show.fleet.chargers, 2.0 * scale.rounds)
         flooding = asyncio.create_task(_flood(outcome, flooder, show.gateway.charger_url))
-        loud = await _watch(show.fleet.chargers)
+        loud = await _watch(show.fleet.chargers, 2.0 * scale.rounds)
         flooding.cancel()
         await asyncio.gather(flooding, return_exceptions=True)
         outcome.expect(min(map(len, loud)) > 0, "a charger was not served during the flood")
@@ -141,10 +140,10 @@ async def flood(stage: Stage, scale: Scale) -> Outcome:
     return outcome
 
 
-async def _watch(chargers: list[Charger]) -> list[list[float]]:
-    """The latencies of each charger within some seconds."""
+async def _watch(chargers: list[Charger], seconds: float) -> list[list[float]]:
+    """The latencies of each charger within these seconds."""
     begin = [len(charger.latencies) for charger in chargers]
-    await asyncio.sleep(FLOOD_SECONDS)
+    await asyncio.sleep(seconds)
     return [charger.latencies[number:] for number, charger in zip(begin, chargers, strict=True)]
 
 

@@ -74,12 +74,14 @@ async def redis(stage: Stage, scale: Scale) -> Outcome:
     async def observe(state: str) -> None:
         """Progress in this state: bills, and remote stops that only the watch can have found."""
         chargers = show.fleet.chargers
-        before = {charger: (len(charger.latencies), len(charger.journal), _stops(charger.asked)) for charger in chargers}
+        before = {
+            charger: (len(charger.latencies), len(charger.journal), _stops(charger.asked)) for charger in chargers
+        }
         stops = 0
-        for _second in range(int(4 * WATCH_SECONDS)):
+        for second in range(int(4 * WATCH_SECONDS)):
             await asyncio.sleep(1)
             stops = sum(_stops(charger.asked) - before[charger][2] for charger in chargers)
-            if stops and _second >= WATCH_SECONDS:
+            if stops and second >= 2 * scale.rounds:
                 break
         latencies = [each for charger in chargers for each in charger.latencies[before[charger][0] :]]
         sessions = sum(len(charger.journal) - before[charger][1] for charger in chargers)

@@ -191,7 +191,9 @@ async def replay(stage: Stage, scale: Scale) -> Outcome:
             for charger in show.fleet.chargers:
                 tasks.create_task(_charge_often(charger, times=scale.rounds))
         for name, (online, offline) in zip(CLOCKS, pairs, strict=True):
-            bills = [await asyncio.to_thread(stage.bills, show.url, each.credentials.identity) for each in (online, offline)]
+            bills = [
+                await asyncio.to_thread(stage.bills, show.url, each.credentials.identity) for each in (online, offline)
+            ]
             show.outcome.events[f"clock {name}"] += 1
             show.outcome.expect(len(bills[0]) == scale.rounds, f"clock {name}: the online run is not billed")
             show.outcome.expect(bills[0] == bills[1], f"clock {name}: another bill than online")

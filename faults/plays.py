@@ -1,13 +1,14 @@
 """All faults by name, and which of them catches which mutant."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from faults import crowds, deaths, disorder
 from faults.show import Outcome, Scale
 from faults.stage import Stage
 
-Play = Callable[[Stage, Scale], Awaitable[Outcome]]
+Play = Callable[[Stage, Scale], Coroutine[Any, Any, Outcome]]
 
 PLAYS: dict[str, Play] = {
     "kill": deaths.kill,

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ class Gateway(Platform):
         """Waits until it has killed itself. False: it lives on."""
         assert self.process is not None
         deadline = time.monotonic() + DEATH_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
+        while self.process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110 - a process rings no bell
             await asyncio.sleep(0.01)
         return self.process.poll() == -signal.SIGKILL
 
@@ -201,17 +201,21 @@ class Stage:
 
     def gateway(self, url: str, **settings: str) -> Gateway:
         """A gateway that is not started yet."""
-        gateway = Gateway(url, **{"REDIS_URL": self.redis.url if self.redis else "", "LOG_LEVEL": "WARNING", **settings})
+        gateway = Gateway(
+            url, **{"REDIS_URL": self.redis.url if self.redis else "", "LOG_LEVEL": "WARNING", **settings}
+        )
         self.stack.callback(gateway.kill)
         return gateway
 
     @contextlib.contextmanager
-    def people(self, url: str) -> "Any":
+    def people(self, url: str) -> Iterator[list[int]]:
         """People give commands meanwhile. Gives a list, in which afterwards stands how many."""
         given: list[int] = []
         command = [sys.executable, "-m", "faults.people"]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, cwd=ROOT, env=self.environment(url), stdin=pipe, stdout=pipe, text=True) as child:
+        # Their own process, too, tells of every event that a dead Redis did not take.
+        environment = {**self.environment(url), "LOG_LEVEL": "CRITICAL"}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as child:
             try:
                 yield given
             finally:

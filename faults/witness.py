@@ -77,7 +77,7 @@ def _faults_of_bill(told: dict[str, Any], session: Any) -> Counter[str]:
     moved = Transfer.objects.filter(reference__startswith=session.reference).filter(
         reference__in=[session.reference, *(f"{session.reference}:correction:{n}" for n in range(1, 9))]
     )
-    gained = {
+    gained: dict[tuple[str, int | None], int] = {
         (kind, user): amount
         for kind, user, amount in Entry.objects.filter(transfer__in=moved).values_list(
             "account__kind", "account__user", "amount"
