@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -35,26 +36,33 @@ def url_of(database: Mapping[str, object]) -> str:
 
 
 class Platform:
-    """`manage.py serve OPTIONS` on a free port of 127.0.0.1. Use as a context manager; nothing is left behind."""
+    """`manage.py serve OPTIONS` on a free port of 127.0.0.1. Use as a context manager; nothing is left behind.
 
-    def __init__(self, database: Mapping[str, object], *options: str, **settings: str) -> None:
+    `database` is a Django connection's `settings_dict`, or a URL.
+    """
+
+    program: tuple[str, ...] = ("manage.py",)
+
+    def __init__(self, database: Mapping[str, object] | str, *options: str, **settings: str) -> None:
         self.options = options
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.charger_url = f"ws://127.0.0.1:{self.port}/ocpp"
         self.environment = {
             **os.environ,
-            "DATABASE_URL": url_of(database),
+            "DATABASE_URL": database if isinstance(database, str) else url_of(database),
             "PORT": str(self.port),
             "SWEEP_INTERVAL_SECONDS": "0.5",
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        # Not a pipe: one that nobody reads stops who writes.
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the object
 
     def start(self) -> Self:
         """Returns when it answers. Raises RuntimeError with its last words when it does not."""
-        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--no-migrate", *self.options]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=subprocess.PIPE)
+        command = [sys.executable, *self.program, "serve", "--port", str(self.port), "--no-migrate", *self.options]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -78,11 +86,19 @@ class Platform:
         process, self.process = self.process, None
         process.send_signal(how)
         try:
-            _nothing, log = process.communicate(timeout=15)
+            process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             process.kill()
-            _nothing, log = process.communicate()
-        return log.decode(errors="replace")
+            process.wait()
+        return self.take_log()
+
+    def take_log(self) -> str:
+        """What it wrote to stderr since the last time."""
+        self.log.seek(0)
+        text = self.log.read().decode(errors="replace")
+        self.log.seek(0)
+        self.log.truncate()
+        return text
 
     def __enter__(self) -> Self:
         return self.start()

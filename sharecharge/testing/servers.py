@@ -44,11 +44,16 @@ CARELESS_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_wri
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, or the reason why there is none (`url` is None). `pid` is None when it was running before."""
+    """A running server, or the reason why there is none (`url` is None).
+
+    Of one that was running before, `pid` is None, and so is `again`: it starts the server once more after its death, on
+    the same port and with the data that it left, and gives the new one.
+    """
 
     url: str | None
     about: str
     pid: int | None = None
+    again: "Callable[[], Server] | None" = None
 
 
 class CannotStartError(Exception):
@@ -186,17 +191,22 @@ def _start_postgresql(programs: Path, stack: contextlib.ExitStack, *, is_durable
     port = _free_port()
     chosen = POSTGRESQL_SETTINGS | ({} if is_durable else CARELESS_SETTINGS)
     settings = [f"--{name}={value}" for name, value in chosen.items()]
-    process = _spawn([programs / "postgres", "-D", data, "-p", str(port), *settings], folder=folder, user=user)
-    stack.callback(_stop, process, signal.SIGINT)  # SIGINT: roll back and leave at once
-
-    def ready() -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return "ready" in (data / "postmaster.pid").read_text().split()
-        return False
-
-    _wait(ready, process=process, log=folder / "log")
     url = f"postgres://sharecharge:{password}@127.0.0.1:{port}/postgres"
-    return Server(url, about=f"PostgreSQL {about}", pid=process.pid)
+
+    def run() -> Server:
+        process = _spawn([programs / "postgres", "-D", data, "-p", str(port), *settings], folder=folder, user=user)
+        stack.callback(_stop, process, signal.SIGINT)  # SIGINT: roll back and leave at once
+
+        def ready() -> bool:
+            with contextlib.suppress(FileNotFoundError):
+                words = (data / "postmaster.pid").read_text().split()
+                return words[:1] == [str(process.pid)] and "ready" in words  # not those of one that was killed
+            return False
+
+        _wait(ready, process=process, log=folder / "log")
+        return Server(url, about=f"PostgreSQL {about}", pid=process.pid, again=run)
+
+    return run()
 
 
 def _initialise(programs: Path, *, folder: Path, password: str, user: pwd.struct_passwd | None) -> Path:
@@ -242,8 +252,7 @@ def _start_redis(program: Path, stack: contextlib.ExitStack) -> Server:
     about = _version(program, r"(?<=v=)[\d.]+")
     port = _free_port()
     settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(folder)]
-    process = _spawn([program, "--port", str(port), *settings], folder=folder, user=None)
-    stack.callback(_stop, process, signal.SIGTERM)
+    name = "Valkey" if "valkey" in program.name else "Redis"
 
     def ready() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
@@ -251,9 +260,13 @@ def _start_redis(program: Path, stack: contextlib.ExitStack) -> Server:
             return connection.recv(16).startswith(b"+PONG")
         return False
 
-    _wait(ready, process=process, log=folder / "log")
-    name = "Valkey" if "valkey" in program.name else "Redis"
-    return Server(url=f"redis://127.0.0.1:{port}/0", about=f"{name} {about}", pid=process.pid)
+    def run() -> Server:
+        process = _spawn([program, "--port", str(port), *settings], folder=folder, user=None)
+        stack.callback(_stop, process, signal.SIGTERM)
+        _wait(ready, process=process, log=folder / "log")
+        return Server(url=f"redis://127.0.0.1:{port}/0", about=f"{name} {about}", pid=process.pid, again=run)
+
+    return run()
 
 
 # --- processes ----------------------------------------------------------------------------------------------------
