@@ -1,4 +1,6 @@
+import gc
 import socket
+import sys
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -10,6 +12,17 @@ from django.db import OperationalError, connection
 from django.utils import autoreload
 
 from sharecharge.views import redis_is_ready
+
+# What a thread may compute before another one gets its turn. Python's 5 ms are a long time for an answer that has to go
+# from the event loop to the writer and back, while a worker or the sweep computes.
+SWITCH_SECONDS = 0.0005
+
+
+def _calm_the_interpreter() -> None:
+    """Short turns, and no search for garbage among all that was loaded at the start: that stops everybody for long."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 class Command(BaseCommand):
@@ -80,6 +93,7 @@ class Command(BaseCommand):
             proxy_forwarded_address_header="X-Forwarded-For" if settings.TRUST_PROXY else None,
             proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUST_PROXY else None,
         )
+        _calm_the_interpreter()
         daphne.run()
         stopped.set()
         if daphne.trouble:
