@@ -137,18 +137,16 @@ def multiply(charger: Charger, times: int) -> None:
         public_latitude="48.6 + n * 7919 % 10007 * 2.4 / 10007",
         public_longitude="12.1 + n * 104729 % 10009 * 6.7 / 10009",
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO chargers_connector (charger_id, connector_id, type, current, max_power_w, tariff_id,"
-            " is_enabled, status, error_code, info)"
-            " SELECT c.id, p.connector_id, p.type, p.current, p.max_power_w, p.tariff_id,"
-            " p.is_enabled, p.status, p.error_code, p.info"
-            " FROM chargers_charger c, chargers_connector p WHERE c.id <> p.charger_id"
-        )
-        cursor.execute("ANALYZE chargers_connector")
+    volume.fill(
+        "chargers_connector",
+        "(charger_id, connector_id, type, current, max_power_w, tariff_id, is_enabled, status, error_code, info)"
+        " SELECT c.id, p.connector_id, p.type, p.current, p.max_power_w, p.tariff_id,"
+        " p.is_enabled, p.status, p.error_code, p.info"
+        " FROM chargers_charger c, chargers_connector p WHERE c.id <> p.charger_id",
+    )
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite explains no plan that counts rows")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite explains no plan that counts rows")
 @pytest.mark.parametrize("who", ["a visitor", "a driver", "an owner"])
 def test_ten_thousand_chargers_are_not_looked_through(online: Charger, connector: Connector, who):
     multiply(online, 10_000)
@@ -158,9 +156,9 @@ def test_ten_thousand_chargers_are_not_looked_through(online: Charger, connector
     town = volume.plan(seen.in_box(49.8, 14.0, 50.1, 14.5)[: pins.BOX_LIMIT + 1], execute=True)
     assert "charger_by_position" in town.indexes
     assert town.read_through == set()
-    assert town.rows_looked_at < 400
+    assert town.rows_looked_at < 1_500  # of a stripe as high as the box at most
 
     country = volume.plan(seen.in_box(48, 12, 52, 19)[: pins.BOX_LIMIT + 1], execute=True)
     assert country.read_through == set()
-    assert not country.sorts
+    assert not country.sorts("chargers_charger")
     assert country.rows_looked_at < 2 * pins.BOX_LIMIT

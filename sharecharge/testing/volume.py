@@ -21,15 +21,22 @@ def multiply(row: Model, times: int, **different: object) -> None:
     columns = [connection.ops.quote_name(name) for name in names]
     values = [str(different.get(name, column)) for name, column in zip(names, columns, strict=True)]
     table = row._meta.db_table
+    fill(
+        table,
+        f"({', '.join(columns)}) {SERIES.format(times=times)}"  # noqa: S608 - a test's own words
+        f" SELECT {', '.join(values)} FROM {table}, series WHERE {table}.id = {row.pk:d}",
+    )
+
+
+def fill(table: str, what: str) -> None:
+    """INSERT INTO `table` `what`, without its triggers: they look at each row, and these are thousands."""
+    is_postgresql = connection.vendor == "postgresql"
     with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # The triggers of the ledger look up each row; what they learn of an empty table would hold for all of them.
-            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL statement_timeout = 0")
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) {SERIES.format(times=times)}"  # noqa: S608 - a test's own words
-            f" SELECT {', '.join(values)} FROM {table}, series WHERE {table}.id = {row.pk:d}"
-        )
-    with connection.cursor() as cursor:
+        if is_postgresql:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(f"INSERT INTO {table} {what}")
+        if is_postgresql:
+            cursor.execute("SET LOCAL session_replication_role = origin")
         cursor.execute("ANALYZE")  # also the tables that it is joined with: how big they are decides, too
 
 
@@ -48,9 +55,10 @@ class Plan:
         """Tables of which every row is looked at."""
         return {step["Relation Name"] for step in self.steps if step["Node Type"] == "Seq Scan"}
 
-    @property
-    def sorts(self) -> bool:
-        return any(step["Node Type"] in {"Sort", "Incremental Sort"} for step in self.steps)
+    def sorts(self, table: str) -> bool:
+        """Are rows of it put in order, instead of being read in it?"""
+        sorts = [step for step in self.steps if step["Node Type"] in {"Sort", "Incremental Sort"}]
+        return any(below.get("Relation Name") == table for step in sorts for below in _steps(step))
 
     @property
     def rows_looked_at(self) -> int:
