@@ -78,7 +78,11 @@ def check_if_due(now: datetime) -> LedgerCheck | None:
             made = LedgerCheck.objects.create(turn=turn, started_at=now, is_full=_is_night(now))
     except IntegrityError:  # another process looked at the same moment
         return None
-    return _check(made)
+    try:
+        return _check(made)
+    except Exception:
+        made.delete()  # or nobody would look again within this hour
+        raise
 
 
 def _is_night(now: datetime) -> bool:

@@ -77,7 +77,7 @@ PLACE_FIELDS = (
     "charger__vendor", "charger__is_configured_after_boot", "charger__owner__is_active",
 )  # fmt: skip
 RUNNING_FIELDS = (
-    "status", "connector_id", "id_tag_id", "id_tag_text", "started_at", "is_clock_doubtful",
+    "status", "connector_id", "user_id", "owner_id", "id_tag_id", "id_tag_text", "started_at", "is_clock_doubtful",
     "charger__connection_mark", "charger__last_seen_at",
 )  # fmt: skip
 _plugs = Prepared(

@@ -248,7 +248,12 @@ def timed_out(command: Command) -> None:
 
 
 def expire(now: datetime) -> int:
-    """Ends what nobody will send or answer any more. Returns how many."""
+    """Ends what nobody will send or answer any more. Returns how many.
+
+    What was sent so long ago has lost its socket without anybody noticing: if it may be repeated it waits again.
+    """
+    lost = Command.objects.open().filter(sent_at__lt=now - timedelta(seconds=2 * settings.CALL_TIMEOUT_SECONDS))
+    lost.filter(expires_at__gt=now, action__in=Command.REPEATABLE).update(sent_at=None)
     due = list(Command.objects.open().filter(expires_at__lte=now).values_list("pk", "sent_at")[:1000])
     for key, sent_at in due:
         if sent_at is None:

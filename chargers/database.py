@@ -69,6 +69,13 @@ def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     raise AssertionError("unreachable")
 
 
+def is_away(error: Exception) -> bool:
+    """The connection itself is gone: what else was to be done on it fails, too."""
+    return isinstance(error, AWAY) and (
+        connection.connection is None or bool(getattr(connection.connection, "closed", 0))
+    )
+
+
 def _is_worth_a_retry(error: Exception) -> bool:
     state = getattr(error.__cause__, "sqlstate", None)
     return state in RETRIED_STATES or "database is locked" in str(error)

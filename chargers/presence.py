@@ -1,7 +1,7 @@
 """What a charger says about itself: that it knocks, is connected, has booted, is gone."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,15 +112,15 @@ def _first_arrival(
     )  # fmt: skip
 
 
-def seen(charger_ids: Collection[int], *, at: datetime) -> None:
-    """These chargers were heard. One that somebody is just deciding about is left for the next time: facts never wait
-    for a decision."""
-    if not charger_ids:
+def seen(heard: Mapping[int, datetime]) -> None:
+    """These chargers were heard, each at its time. One that somebody is just deciding about is left for the next time."""
+    if not heard:
         return
-    found = Charger.objects.filter(pk__in=charger_ids)
+    keys: Iterable[int] = heard
     if connection.features.has_select_for_update_skip_locked:
-        found = Charger.objects.filter(pk__in=found.select_for_update(no_key=True, skip_locked=True).values("pk"))
-    found.update(last_seen_at=at)
+        free = Charger.objects.filter(pk__in=heard).select_for_update(no_key=True, skip_locked=True)
+        keys = free.values_list("pk", flat=True)
+    rows.update(Charger, ("id", "last_seen_at"), [(key, heard[key]) for key in sorted(keys)])
 
 
 def left(batch: Sequence[Facts]) -> None:

@@ -10,12 +10,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.db import connection, transaction
 
 from chargers import live, metrics, presence, rows
-from chargers.database import refresh_connection, writing
+from chargers.database import is_away, refresh_connection, writing
 from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, Message, MeterValue
 
@@ -27,6 +28,8 @@ QUEUE_LIMIT = 20_000
 CONNECTOR_LIMIT = 64
 # The row of a charger is not rewritten for every frame: that it was heard within these seconds is known well enough.
 SEEN_EVERY_SECONDS = 5.0
+# How long the facts of all sockets may wait for a row that somebody decides about; then only those of its charger do.
+PATIENCE_MS = 500
 # And not in every batch.
 SEE_EVERY_SECONDS = 1.0
 REMEMBERED_LIMIT = 200_000
@@ -35,18 +38,29 @@ REMEMBERED_LIMIT = 200_000
 # ------------------------------------------------------------------------------------------------ writing
 
 
-def write(batch: Sequence[Facts], *, seen: Collection[int] | None = None) -> None:
-    """Stores a batch in one transaction. `seen`: the chargers whose last-seen time is due (None: all of them)."""
+Heard = dict[int, datetime]
+
+
+def write(batch: Sequence[Facts], *, seen: Heard | None = None, patience_ms: int | None = None) -> None:
+    """Stores a batch in one transaction. `seen`: who was heard when, as far as it is due (None: all of the batch).
+
+    `patience_ms`: how long it may wait for a row that somebody decides about.
+    """
     with transaction.atomic():
+        if patience_ms and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{patience_ms}ms"])
         presence.arrived([facts for facts in batch if facts.arrival])
         write_samples([(facts, sample) for facts in batch for sample in facts.samples])
         _write_statuses([(facts, facts.status) for facts in batch if facts.status])
         _write_messages(batch)
-        presence.seen(
-            {facts.charger_id for facts in batch} if seen is None else seen,
-            at=max(facts.received_at for facts in batch),
-        )
+        presence.seen(_heard_in(batch) if seen is None else seen)
         presence.left([facts for facts in batch if facts.left])
+
+
+def _heard_in(batch: Iterable[Facts]) -> Heard:
+    """Who said something when. That a socket closed says nothing of its charger."""
+    return {facts.charger_id: facts.received_at for facts in batch if not facts.left}
 
 
 class _Remembered:
@@ -57,14 +71,14 @@ class _Remembered:
         self.sessions: dict[int, int] = {}
         self.connectors: set[tuple[int, int]] = set()
         self.seen_at: dict[int, float] = {}
-        self.heard: set[int] = set()
+        self.heard: Heard = {}
         self.looked_at = 0.0
 
-    def have_seen(self, charger_ids: set[int]) -> None:
-        if charger_ids:
+    def have_seen(self, told: Heard) -> None:
+        if told:
             self.looked_at = time.monotonic()
-            self.seen_at.update(dict.fromkeys(charger_ids, self.looked_at))
-            self.heard = set()
+            self.seen_at.update(dict.fromkeys(told, self.looked_at))
+            self.heard = {}
 
     def tidy(self) -> None:
         if len(self.sessions) + len(self.connectors) + len(self.seen_at) > REMEMBERED_LIMIT:
@@ -119,7 +133,7 @@ def _sessions_of(told: Sequence[tuple[Facts, Sample]]) -> list[int | None]:
     that runs on its connector."""
     remembered.tidy()
     named = {sample.session_id for _facts, sample in told if sample.session_id is not None}
-    if unknown := named - remembered.sessions.keys():
+    if unknown := {key for key in named if key not in remembered.sessions}:
         remembered.sessions.update(ChargingSession.objects.filter(pk__in=unknown).values_list("pk", "charger_id"))
     unnamed = {facts.charger_id for facts, sample in told if sample.session_id is None}
     running: dict[tuple[int, int], int] = {}
@@ -223,13 +237,25 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            batch = [self._waiting.get()]
-            while len(batch) < BATCH_LIMIT:
-                try:
-                    batch.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
-            self._commit(batch)
+            batch = self._next_batch()
+            try:
+                self._commit(batch)
+            except Exception as error:  # nobody else would see it, and everybody waits for this thread
+                logger.exception("facts could not be recorded")
+                _tell(batch, error)
+
+    def _next_batch(self) -> list[tuple[Facts, "asyncio.Future[None]"]]:
+        """Whatever waits; nothing, when nobody says anything and it is still to be written who was heard."""
+        try:
+            batch = [self._waiting.get(timeout=SEE_EVERY_SECONDS if remembered.heard else None)]
+        except queue.Empty:
+            return []
+        while len(batch) < BATCH_LIMIT:
+            try:
+                batch.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+        return batch
 
     def _commit(self, batch: list[tuple[Facts, asyncio.Future[None]]]) -> None:
         facts = [item for item, _done in batch]
@@ -237,9 +263,9 @@ class Recorder:
         try:
             refresh_connection()
             with writing(), metrics.RECORDER_COMMIT_SECONDS.time():
-                write(facts, seen=due)
+                write(facts, seen=due, patience_ms=PATIENCE_MS)
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
-            if len(batch) > 1:
+            if len(batch) > 1 and not is_away(error):
                 logger.warning("a batch of %d facts failed (%s), writing them one by one", len(batch), error)
                 metrics.RECORDER_SINGLE_FACTS.inc(len(batch))
                 for item in batch:
@@ -253,15 +279,14 @@ class Recorder:
             _tell(batch, None)
 
 
-def _due(facts: Sequence[Facts]) -> set[int]:
+def _due(facts: Sequence[Facts]) -> Heard:
     """Whose last-seen time is to be written now."""
     now = time.monotonic()
     before = now - SEEN_EVERY_SECONDS
-    heard = remembered.heard
-    heard.update(item.charger_id for item in facts if remembered.seen_at.get(item.charger_id, before) <= before)
-    if now - remembered.looked_at < SEE_EVERY_SECONDS:
-        return set()
-    return heard
+    for charger_id, at in _heard_in(facts).items():
+        if remembered.seen_at.get(charger_id, before) <= before:
+            remembered.heard[charger_id] = at
+    return remembered.heard if now - remembered.looked_at >= SEE_EVERY_SECONDS else {}
 
 
 def _tell(batch: list[tuple[Facts, "asyncio.Future[None]"]], error: Exception | None) -> None:

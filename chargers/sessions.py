@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from billing import pricing, wallets
+from billing import ledger, pricing, wallets
 from chargers import authorization, commands, live, recorder, settlement
 from chargers.authorization import Verdict
 from chargers.clock import Moment
@@ -69,6 +69,9 @@ def start(
         running = _running(connector, tag)
         here = [other for other in running if connector and other.connector_id == connector.pk]
         is_history = any(_began_later(other, moment) for other in here)
+        if here:
+            # One order for all accounts (R19): those of the sessions that end here, and those that a hold will need.
+            ledger.lock(_concerned(tag, here))
         if not is_history:
             # The card itself says that its last charge here is over; the money that was held for it is free again.
             _close_unfinished([other for other in here if other.id_tag_text.upper() == id_tag_text[:64].upper()])
@@ -94,6 +97,11 @@ def start(
         transaction.on_commit(lambda: recorder.remembered.sessions.update({session.pk: charger.pk}))
         live.publish_session(session)
         return Started(session, verdict)
+
+
+def _concerned(tag: IdTag | None, sessions: list[ChargingSession]) -> set[User]:
+    keys = {key for session in sessions for key in (session.user_id, session.owner_id) if key is not None}
+    return {User(pk=key) for key in keys | ({tag.user_id} if tag else set())}
 
 
 _places = Prepared(
@@ -307,7 +315,8 @@ def _stop(charger: Charger, told: _Stop, *, is_billed: bool) -> ChargingSession 
         return None
     if session.stop_received_at is not None:
         return session
-    session.stop_received_at = told.received_at
+    # After the bill that it corrects, or the sweep would not find what could not be corrected now.
+    session.stop_received_at = told.received_at if session.settled_at is None else max(told.received_at, timezone.now())
     session.ended_at = max(told.moment.at, session.started_at)
     session.meter_stop_wh = told.meter_stop_wh
     session.stop_reason = told.reason

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 Status = ChargingSession.Status
 
 HELD_MONEY_DAYS = 7
-WARN_AT = 0.8
+WARN_AT_PERCENT = 80
 PORTION = 500
 REFUSED_GRACE = timedelta(minutes=1)
 # What settling changes in a session.
@@ -182,6 +182,8 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
 
 def settle_unsettled() -> int:
     """Bills what could not be billed when it ended, oldest first. Returns how many were."""
+    if audit.is_halted():
+        return 0
     return each(ChargingSession.objects.unsettled().order_by("pk").values_list("pk", flat=True)[:1000], settle)
 
 
@@ -233,7 +235,7 @@ def _near_their_end(sessions: list[ChargingSession]) -> list[int]:
         session.pk
         for session in sessions
         if not session.price.is_free
-        and _cost_up_to(session, tops.get(session.pk)) >= budgets.get(session.reference, 0) * WARN_AT
+        and _is_nearly_used(_cost_up_to(session, tops.get(session.pk)), budgets.get(session.reference, 0))
     ]
 
 
@@ -274,15 +276,19 @@ def enforce_budget(session_id: int) -> bool:
     held = Hold.objects.active().filter(reference=session.reference).first()
     budget = held.amount if held else 0
     cost = _cost_up_to(session, session.meter_values.aggregate(top=Max("energy_wh"))["top"])
-    if cost < budget * WARN_AT:
+    if not _is_nearly_used(cost, budget):
         return False
     budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
-    if cost >= budget * WARN_AT and session.warned_at is None:
+    if _is_nearly_used(cost, budget) and session.warned_at is None:
         ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
         live.publish_session(session)
     if cost < budget or session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
         return False
     return stop_remotely(session.pk)
+
+
+def _is_nearly_used(cost: int, budget: int) -> bool:
+    return cost * 100 >= budget * WARN_AT_PERCENT
 
 
 def _cost_up_to(session: ChargingSession, top: int | None) -> int:

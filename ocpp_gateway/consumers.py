@@ -75,7 +75,8 @@ class ChargePointConsumer(AsyncConsumer):
         self.sending: asyncio.Task[None] | None = None
         self.deadline: asyncio.TimerHandle | None = None
         self.may_send_at = asyncio.get_running_loop().time() + SETTLE_AFTER_CONNECT_SECONDS
-        self.is_busy = self.is_closing = self.is_woken = False
+        self.busy_since: float | None = None
+        self.is_closing = self.is_woken = False
 
     async def __call__(
         self,
@@ -177,8 +178,14 @@ class ChargePointConsumer(AsyncConsumer):
 
     async def retire(self) -> None:
         """The server goes: the message in hand is answered, what comes after it is not, and so is sent again."""
-        if not self.is_busy:
+        if self.busy_since is None:
             await self._close(CLOSE_RESTART)
+
+    async def give_up(self, before: float) -> None:
+        """Closes if a message has been in hand since before that time: the database hangs."""
+        if self.busy_since is not None and self.busy_since < before:
+            logger.error("closed, the database does not answer", extra=self._extra)
+            await self._close(CLOSE_TRY_AGAIN)
 
     async def _close(self, code: int) -> None:
         if not self.is_closing:
@@ -193,7 +200,18 @@ class ChargePointConsumer(AsyncConsumer):
         if logger.isEnabledFor(logging.DEBUG):
             text = data if isinstance(data, str) else data.decode("utf-8", "replace")
             logger.debug("← %s", dispatch.masked(text), extra=self._extra)
-        self.is_busy = True
+        self.busy_since = time.monotonic()
+        try:
+            await self._heed(data)
+        except (DatabaseAway, asyncio.CancelledError):
+            raise
+        except Exception:  # one of the two edges: a bug costs one message, not the connection
+            logger.exception("a frame could not be handled", extra=self._extra)
+        self.busy_since = None
+        if switchboard.is_retiring:
+            await self._close(CLOSE_RESTART)
+
+    async def _heed(self, data: str | bytes) -> None:
         match rpc.parse(data):
             case Call() as call:
                 await self._answer(call)
@@ -204,9 +222,6 @@ class ChargePointConsumer(AsyncConsumer):
                     await self._finish(asked, error=f"{code}: {description}")
             case Unreadable(reason, message_id):
                 await self._take_unreadable(data, reason, message_id)
-        self.is_busy = False
-        if switchboard.is_retiring:
-            await self._close(CLOSE_RESTART)
 
     async def _answer(self, call: Call) -> None:
         begun = time.perf_counter()
@@ -217,7 +232,7 @@ class ChargePointConsumer(AsyncConsumer):
             await store(facts)
         except (DatabaseAway, asyncio.CancelledError):
             raise
-        except Exception:  # one of the two edges: a bug costs one message, not the connection
+        except Exception:  # it is answered all the same
             logger.exception("%s could not be handled", call.action, extra=self._extra)
             bug = WireError("InternalError", "This message could not be handled.")
             facts, answer = dispatch.refuse(self.charger_id, call, bug, timezone.now())
@@ -326,10 +341,11 @@ class ChargePointConsumer(AsyncConsumer):
     async def _give_up(self, command: Command) -> None:
         try:
             await work(commands.timed_out, command)
-        except DatabaseAway as error:
-            logger.warning("a time-out was not stored: %s", error, extra=self._extra)
+        except Exception as error:  # nobody awaits this task; the sweep ends what is never answered
+            logger.warning("a time-out was not stored: %r", error, extra=self._extra)
         finally:
             self.sending = None
+        self.wake()
 
     async def _finish(self, asked: Asked, *, result: Any = None, error: str = "") -> None:
         if self.deadline:

@@ -8,6 +8,7 @@ the watch looks in the database for commands and takeovers.
 import asyncio
 import logging
 import secrets
+import time
 from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 5.0
 LAYER_RETRY_SECONDS = 2.0
+# Longer than any statement may take: whoever waits so long for the database waits for one that hangs.
+STUCK_SECONDS = 40.0
 # Layers forget members after a day, and Redis forgets everything when it is restarted.
 JOIN_AGAIN_SECONDS = 60.0
 
@@ -34,6 +37,9 @@ class Socket(Protocol):
 
     async def replace(self) -> None:
         """Close: a newer socket serves the charger, or nobody may any more."""
+
+    async def give_up(self, before: float) -> None:
+        """Close if a message has been in hand since before that time."""
 
     async def retire(self) -> None:
         """Finish the message in hand, then close: the server goes."""
@@ -68,7 +74,7 @@ class Switchboard:
     async def retire(self, seconds: float) -> None:
         """Lets every socket finish its message and close, within `seconds`: the process is about to end."""
         self.is_retiring = True
-        await asyncio.gather(*(socket.retire() for socket in list(self.sockets.values())))
+        await asyncio.gather(*(socket.retire() for socket in list(self.sockets.values())), return_exceptions=True)
         if not self.sockets:
             return
         self.emptied = asyncio.Event()
@@ -123,9 +129,11 @@ class Switchboard:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                await self._look()
-            except DatabaseAway as error:
-                logger.warning("sockets cannot be looked after: %s", error)
+                stuck = time.monotonic() - STUCK_SECONDS
+                await asyncio.gather(*(socket.give_up(stuck) for socket in list(self.sockets.values())))
+                await asyncio.wait_for(self._look(), STUCK_SECONDS)
+            except (DatabaseAway, TimeoutError) as error:
+                logger.warning("sockets cannot be looked after: %r", error)
             except Exception:  # nobody awaits this task; without it lost events would stay lost
                 logger.exception("sockets cannot be looked after")
 

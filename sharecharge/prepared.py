@@ -20,6 +20,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import Model, QuerySet
 from django.db.models.query import ValuesListIterable, get_related_populators
+from psycopg.sql import Literal
 
 R = TypeVar("R")
 Value = int | str | datetime
@@ -37,6 +38,7 @@ def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with database.cursor() as watched:
             watched.execute(sql, parameters)
             return watched.fetchall() if watched.description else []
+    database.validate_no_broken_transaction()
     database.ensure_connection()
     with database.wrap_database_errors:
         cursor = psycopg.Cursor(database.connection)
@@ -85,13 +87,25 @@ class _Compiled:
         self.compiler = rows.query.get_compiler(connection=connection)
         self.sql, parameters = self.compiler.as_sql()
         # Constants of the query stay; (name, None) or (None, constant).
-        self.parameters = [(known.get(value), value) if _is_hashable(value) else (None, value) for value in parameters]
+        self.parameters = [(known.get(value), value) if _may_be_mark(value) else (None, value) for value in parameters]
         missing = set(marks) - {name for name, _value in self.parameters}
         assert not missing, f"{missing} do not reach the SQL as they are: {self.sql}"
+        if connection.vendor == "postgresql":
+            self._write_constants()
         self.converters = self.compiler.get_converters([column for column, *_sql in self.compiler.select])
         self.are_tuples = issubclass(rows._iterable_class, ValuesListIterable)
         if not self.are_tuples:
             self._learn_objects()
+
+    def _write_constants(self) -> None:
+        """Puts what is the same every time into the SQL: a plan for any value could not use an index of some rows."""
+        texts = self.sql.split("%s")
+        assert len(texts) == len(self.parameters) + 1, self.sql
+        self.sql = texts[0]
+        for (name, value), text in zip(self.parameters, texts[1:], strict=True):
+            literal = "%s" if name else Literal(value).as_string(connection.connection).replace("%", "%%")
+            self.sql += literal + text
+        self.parameters = [(name, value) for name, value in self.parameters if name]
 
     def _learn_objects(self) -> None:
         """What `django.db.models.query.ModelIterable` finds out each time."""
@@ -125,7 +139,7 @@ class _Compiled:
         return self.adapt(value) if isinstance(value, datetime) else value
 
 
-def _is_hashable(value: Any) -> bool:
+def _may_be_mark(value: Any) -> bool:
     return isinstance(value, int | str | datetime)
 
 

@@ -123,7 +123,8 @@ class ChargePointServer(Server):
         rest = self._applications()
         for application in rest:
             application.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        if rest:
+            await asyncio.wait(rest, timeout=GRACE_SECONDS)
 
     def _applications(self, *, with_sockets: bool = True) -> "list[asyncio.Future[None]]":
         """Those that still run."""

@@ -230,6 +230,13 @@ else:
     DATABASES["default"]["OPTIONS"] = {
         "options": "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
         "connect_timeout": 10,  # a host that swallows packets is away like one that refuses them
+        # A host that vanished in the middle is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        # Django would forbid prepared statements; now those are prepared that ask for it (sharecharge/prepared.py).
+        "prepare_threshold": 2**31 - 1,
         "application_name": "sharecharge",
         **DATABASE_URL.get("OPTIONS", {}),  # what the URL says: sslmode, sslrootcert, other limits
     }
@@ -242,7 +249,10 @@ if REDIS_URL:
         "default": {
             "BACKEND": "chargers.layers.RedisLayer",
             # A socket timeout would end every idle consumer: they wait in BZPOPMIN.
-            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "capacity": 1000},
+            "CONFIG": {
+                "hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_keepalive": True}],
+                "capacity": 1000,
+            },
         }
     }
     CACHES = {"default": {"BACKEND": "sharecharge.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}

@@ -1,13 +1,14 @@
 import asyncio
 import threading
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from chargers import live, recorder
-from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Exchange, Facts, Sample
+from chargers import live, recorder, registry
+from chargers.facts import MESSAGE_TEXT_LIMIT, Arrival, ConnectorStatus, Exchange, Facts, Sample
 from chargers.models import Charger, Connector, Message, MeterValue
 from chargers.recorder import Recorder
 from chargers.tests.test_sessions import start
@@ -182,6 +183,96 @@ def test_that_a_charger_was_heard_is_not_written_for_every_frame(charger):
     submit(Facts(charger.pk, timezone.now()))
     charger.refresh_from_db()
     assert charger.last_seen_at > first
+
+
+def heard_at(charger):
+    charger.refresh_from_db()
+    return charger.last_seen_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_charger_was_heard_when_it_spoke_and_not_when_the_next_one_did(charger, bob):
+    other = registry.register(owner=bob, name="Other", latitude=50, longitude=14).charger
+    now = timezone.now()
+    submit(Facts(charger.pk, now))
+    submit(Facts(other.pk, now + timedelta(seconds=1)))  # too soon after the last writing: it waits
+    recorder.remembered.looked_at -= recorder.SEE_EVERY_SECONDS
+    submit(Facts(charger.pk, now + timedelta(hours=8)))
+    assert heard_at(other) == now + timedelta(seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_was_heard_is_written_even_if_nobody_speaks_any_more(charger, bob):
+    other = registry.register(owner=bob, name="Other", latitude=50, longitude=14).charger
+    now = timezone.now()
+    submit(Facts(charger.pk, now))
+    submit(Facts(other.pk, now))
+    deadline = time.monotonic() + 20
+    while heard_at(other) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert heard_at(other) == now
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_end_of_a_socket_does_not_mean_that_its_charger_was_heard(online):
+    before = heard_at(online)
+    submit(Facts(online.pk, before + timedelta(hours=11), left="test"))
+    assert heard_at(online) == before
+    assert not online.connection_mark
+
+
+@pytest.mark.django_db(transaction=True)
+def test_when_the_database_is_away_everybody_is_told_at_once(charger, monkeypatch):
+    tried = []
+
+    def away(batch, **options):
+        tried.append(len(batch))
+        connection.close()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(recorder, "write", away)
+    results = submit(*(sample(charger, digest=number) for number in range(30)))
+    assert all(isinstance(result, OperationalError) for result in results)
+    assert sum(tried) == 30, "nobody was tried a second time"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bug_in_the_writer_ends_no_writer(charger, monkeypatch):
+    writer = Recorder()
+    with monkeypatch.context() as broken:
+        broken.setattr(recorder, "_due", lambda facts: 1 / 0)
+        assert isinstance(submit(status(charger), to=writer)[0], ZeroDivisionError)
+    assert submit(status(charger), to=writer) == [None]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks on rows")
+def test_a_decision_about_one_charger_keeps_the_arrival_of_another_waiting_only_shortly(charger, bob, monkeypatch):
+    monkeypatch.setattr(recorder, "PATIENCE_MS", 50)
+    other = registry.register(owner=bob, name="Other", latitude=50, longitude=14).charger
+    locked, done = threading.Event(), threading.Event()
+
+    def decide():
+        with transaction.atomic():
+            Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
+            locked.set()
+            assert done.wait(20)
+        connection.close()
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    try:
+        assert locked.wait(20)
+        arrivals = [
+            Facts(one.pk, timezone.now(), arrival=Arrival(f"m{one.pk}", "", "", "", "")) for one in (charger, other)
+        ]
+        blocked, free = submit(*arrivals)
+    finally:
+        done.set()
+        thread.join()
+    assert isinstance(blocked, OperationalError)
+    assert free is None
+    assert Charger.objects.get(pk=other.pk).connection_mark
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,7 @@
 """Prepared queries against what the ORM itself answers."""
 
+import contextlib
+import re
 from datetime import timedelta
 
 import pytest
@@ -118,6 +120,32 @@ def test_an_update_writes_the_named_fields_only(session):
     prepared.update(session, "stop_reason", "tariff")
     read = ChargingSession.objects.get(pk=session.pk)
     assert (read.stop_reason, read.tariff, read.refusal) == ("Local", {"b": 2}, "")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares by itself")
+def test_the_statements_of_a_charge_are_prepared_and_their_plans_may_be_kept(online, alice_card):
+    """A plan for any value must be able to use the indexes of some rows, so constants stand in the SQL."""
+    start(online)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, statement FROM pg_prepared_statements")
+        known = {statement: name for name, statement in cursor.fetchall()}
+        assert any(statement.startswith("INSERT INTO chargers_chargingsession") for statement in known)
+        cursor.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
+        by_tag = next(s for s in known if "'running'" in s and 'id_tag_id" = $' in s)
+        cursor.execute(f'EXPLAIN EXECUTE "{known[by_tag]}" (1, 1)')
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET plan_cache_mode; RESET enable_seqscan")
+    # Which of them it takes depends on how many rows there are; each is an index of the few that run.
+    assert re.search("session_(open|running_by_tag|one_running_per_connector)", plan), plan
+
+
+def test_nothing_is_written_into_a_broken_transaction(session):
+    """Django's own cursors refuse it; it would be rolled back without a word."""
+    with pytest.raises(transaction.TransactionManagementError), transaction.atomic():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic(savepoint=False):
+            raise ZeroDivisionError
+        prepared.update(session, "stop_reason")
 
 
 def test_a_prepared_query_costs_one_query(session, django_assert_num_queries):

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.core.management.commands import migrate as django_migrate
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = ROOT / "sharecharge" / "settings.py"
@@ -110,3 +113,26 @@ def test_every_setting_is_read_once_and_described():
     assert len(names) == len(set(names)) > 20
     described = set(re.findall(r"^# ?([A-Z_]+)=|^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {commented or plain for commented, plain in described} == set(names)
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such limits")
+def test_a_migration_may_take_longer_than_a_request(monkeypatch):
+    """An index of a large table would be given up after half a minute, and the deploy with it."""
+    seen = []
+
+    def look(self, *args, **options):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            seen.append(cursor.fetchone()[0])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone()[0] == "30s"
+    monkeypatch.setattr(django_migrate.Command, "handle", look)
+    try:
+        call_command("migrate")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+    assert seen == ["0"]
