@@ -113,7 +113,7 @@ def _first_arrival(
 
 
 def seen(heard: Mapping[int, datetime]) -> None:
-    """These chargers were heard, each at its time. One that somebody is just deciding about is left for the next time."""
+    """These chargers were heard, each at its time. One that somebody is deciding about is left for the next time."""
     if not heard:
         return
     keys: Iterable[int] = heard
