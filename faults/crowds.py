@@ -34,32 +34,40 @@ async def _take_over(show: Show, credentials: Credentials) -> None:
     outcome, (left, right) = show.outcome, (gateway.charger_url for gateway in show.gateways)
     old = await Line(credentials, left).connect()
     await old.ask("1", "BootNotification", BOOT)
-    for stranger in (replace(credentials, password="wrong"), replace(credentials, password="")):
-        try:
-            await Line(stranger, right).connect()
-        except Lost as error:
-            outcome.expect("401" in str(error), f"a stranger was refused with {error}")
-        else:
-            outcome.faults["a stranger was let in"] += 1
-        outcome.events["takeover without the password"] += 1
+    for wrong in ("guessed", ""):
+        await _refuse(outcome, replace(credentials, password=wrong), right)
     outcome.expect(not old.ended.done(), "a stranger's attempt closed the socket")
     await old.ask("2", "Heartbeat", {})
     new = await Line(credentials, right).connect()
     outcome.events["takeover with the password"] += 1
     await new.ask("3", "Heartbeat", {})
+    await _expect_replaced(outcome, old)
+    outcome.expect(not new.ended.done(), "the new socket was closed, too")
+    await asyncio.sleep(0.5)  # the old one's end is stored by now
+    served = "SELECT connection_mark, disconnected_at FROM chargers_charger WHERE identity = %s"
+    mark, disconnected_at = (await asyncio.to_thread(show.stage.rows, show.url, served, credentials.identity))[0]
+    outcome.expect(mark != "" and disconnected_at is None, "the old socket's end marked the charger as offline")
+    await new.ask("4", "Heartbeat", {})
+    outcome.acknowledged += 4
+    new.close()
+
+
+async def _refuse(outcome: Outcome, stranger: Credentials, url: str) -> None:
+    outcome.events["takeover without the password"] += 1
+    try:
+        await Line(stranger, url).connect()
+    except Lost as error:
+        outcome.expect("401" in str(error), f"a stranger was refused with {error}")
+    else:
+        outcome.faults["a stranger was let in"] += 1
+
+
+async def _expect_replaced(outcome: Outcome, old: Line) -> None:
     try:
         reason = await asyncio.wait_for(asyncio.shield(old.ended), 3 * WATCH_SECONDS)
         outcome.expect("1000" in reason, f"the old socket ended: {reason}")
     except TimeoutError:
         outcome.faults["the old socket was not closed"] += 1
-    outcome.expect(not new.ended.done(), "the new socket was closed, too")
-    await asyncio.sleep(0.5)  # the old one's end is stored by now
-    mark = "SELECT connection_mark, disconnected_at FROM chargers_charger WHERE identity = '%s'" % credentials.identity
-    found = await asyncio.to_thread(show.stage.rows, show.url, mark)
-    outcome.expect(found[0][0] != "" and found[0][1] is None, "the old socket's end marked the charger as offline")
-    await new.ask("4", "Heartbeat", {})
-    outcome.acknowledged += 4
-    new.close()
 
 
 # ------------------------------------------------------------------------------------------------ storm

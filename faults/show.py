@@ -55,9 +55,15 @@ class Scale:
 
 
 class Show:
-    """`async with Show(…) as show` plays; afterwards `show.outcome` has the verdict of the chargers' journals."""
+    """`async with Show(…) as show` plays; afterwards `show.outcome` has the verdict of the chargers' journals.
 
-    def __init__(self, stage: Stage, name: str, scale: Scale, *, chargers: int, gateways: int = 1, pause: float = 0.0):
+    `pause`: seconds by which the gateways widen the window in which starts may race. `testimony`: journals that are not
+    the fleet's.
+    """
+
+    def __init__(
+        self, stage: Stage, name: str, scale: Scale, *, chargers: int, gateways: int = 1, pause: float = 0.0
+    ) -> None:
         self.stage, self.chance = stage, random.Random(name)
         self.outcome = Outcome(name, on=stage.about, chargers=chargers)
         self.url = stage.new_database()

@@ -170,20 +170,21 @@ class Stage:
             self._create("provisioned", name)
         return self.url_of(name)
 
-    def rows(self, url: str, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, url: str, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         if self.database is None:
             with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
-                return file.execute(sql).fetchall()
+                return file.execute(sql.replace("%s", "?"), parameters).fetchall()
         with psycopg.connect(url) as connection:
-            return connection.execute(sql.encode()).fetchall()
+            return connection.execute(sql.encode(), parameters).fetchall()
 
     def bills(self, url: str, identity: str) -> list[tuple[Any, ...]]:
         """Status, energy and money of a charger's sessions, in their order."""
         return self.rows(
             url,
-            "SELECT session.status, energy_wh, cost, fee FROM chargers_chargingsession AS session"  # noqa: S608 - ours
+            "SELECT session.status, energy_wh, cost, fee FROM chargers_chargingsession AS session"
             " JOIN chargers_charger AS charger ON charger.id = session.charger_id"
-            f" WHERE charger.identity = '{identity}' ORDER BY session.id",
+            " WHERE charger.identity = %s ORDER BY session.id",
+            identity,
         )
 
     # ------------------------------------------------------------------------------------------ processes
@@ -214,7 +215,7 @@ class Stage:
         command = [sys.executable, "-m", "faults.people"]
         pipe = subprocess.PIPE
         # Their own process, too, tells of every event that a dead Redis did not take.
-        environment = {**self.environment(url), "LOG_LEVEL": "CRITICAL"}
+        environment = {**self.environment(url), "LOG_LEVEL": "ERROR"}
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as child:
             try:
                 yield given
