@@ -3,10 +3,11 @@
 Hypothesis plays drivers, chargers, owners, operators and the sweep, and looks after each step.
 """
 
+import contextlib
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ class Platform(RuleBasedStateMachine):
         self.states: dict[int, str] = {}
         self.starts: list[dict] = []
         self.stops: list[dict] = []
+        self.samples: list[Facts] = []
         self.messages = 0
 
     def teardown(self) -> None:
@@ -91,7 +93,15 @@ class Platform(RuleBasedStateMachine):
             at = self.moment(minutes).at
             sample = Sample(connector_id=1, session_id=session.pk, measured_at=at, context="", raw=[],
                             energy_wh=self.register, digest=self.messages)  # fmt: skip
-            recorder.write([Facts(self.charger.pk, at, samples=(sample,))])
+            self.samples.append(Facts(self.charger.pk, at, samples=(sample,)))
+            recorder.write(self.samples[-1:])
+
+    @rule(number=pick)
+    def measure_again(self, number: int) -> None:
+        if self.samples:
+            before = MeterValue.objects.count()
+            recorder.write([self.samples[number % len(self.samples)]])
+            assert MeterValue.objects.count() == before
 
     @rule(number=pick, energy=st.one_of(st.integers(0, 5000), st.just(10**7), st.just(-500)))
     def stop(self, number: int, energy: int) -> None:
@@ -136,6 +146,14 @@ class Platform(RuleBasedStateMachine):
     def top_up(self, number: int, amount: int) -> None:
         fund(self.drivers[number], amount)
 
+    @rule(number=pick)
+    def reverse(self, number: int) -> None:
+        """An operator takes a payment back, where it still can be; twice is once."""
+        transfers = list(Transfer.objects.exclude(kind=Transfer.Kind.REVERSAL).order_by("pk"))
+        if transfers:
+            with contextlib.suppress(IntegrityError):  # the money is not there any more
+                ledger.reverse(transfers[number % len(transfers)], reason="by mistake", by=self.operator)
+
     @rule(price=st.one_of(st.none(), st.integers(0, 3000)), number=st.integers(1, 2))
     def change_price(self, price: int | None, number: int) -> None:
         registry.set_price(Connector.objects.get(connector_id=number), price)
@@ -168,6 +186,12 @@ class Platform(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_sound(self) -> None:
         assert ledger.breaches() == []
+
+    @invariant()
+    def no_wallet_is_below_zero_and_nobody_is_owed(self) -> None:
+        wallets_below = Account.objects.filter(kind=Account.Kind.WALLET, balance__lt=0)
+        assert not wallets_below.exists()
+        assert not Account.objects.filter(kind=Account.Kind.RECEIVABLE, balance__gt=0).exists()
 
     @invariant()
     def sessions_cost_what_was_moved_for_them(self) -> None:
