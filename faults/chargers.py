@@ -93,7 +93,7 @@ class Line:
         elif kind == CALLRESULT:
             answer.set_result(content)
         else:
-            answer.set_exception(RuntimeError(text.decode(errors="replace")))
+            answer.set_exception(RuntimeError(f"CALLERROR {content}"))
 
     def lost(self, reason: str) -> None:
         if not self.ended.done():

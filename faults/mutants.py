@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
+from accounts import id_tags
 from billing import ledger, pricing, wallets
 from billing.models import Transfer
 from chargers import presence, recorder, sessions
@@ -20,6 +22,10 @@ from ocpp_gateway.consumers import ChargePointConsumer
 from ocpp_gateway.switchboard import Switchboard
 
 MUTANTS: dict[str, Callable[[], None]] = {}
+
+
+def put(place: Any, name: str, instead: Any) -> None:
+    setattr(place, name, instead)
 
 
 def mutant(function: Callable[[], None]) -> Callable[[], None]:
@@ -35,7 +41,7 @@ def facts_answered_before_their_commit() -> None:
     async def store(facts: Any) -> None:
         recorder.recorder.submit(facts)
 
-    consumers.store = store
+    put(consumers, "store", store)
 
 
 @mutant
@@ -49,7 +55,7 @@ def stops_answered_before_their_commit() -> None:
         answer = rpc.dump_result(call.message_id, {})
         return dispatch.Facts(incoming.charger_id, incoming.received_at, exchange=None), answer
 
-    dispatch.decide = decide
+    put(dispatch, "decide", decide)
 
 
 @mutant
@@ -63,7 +69,7 @@ def frames_sent_before_they_are_stored() -> None:
         await self._send_frame(frame)
         await consumers.store(facts)
 
-    ChargePointConsumer._answer = answer  # type: ignore[method-assign]
+    put(ChargePointConsumer, "_answer", answer)
 
 
 @mutant
@@ -77,7 +83,7 @@ def an_absent_database_is_answered_with_an_error() -> None:
         except consumers.DatabaseAway:
             await self._send_frame(rpc.dump_error(call.message_id, rpc.WireError("InternalError", "")))
 
-    ChargePointConsumer._answer = answer  # type: ignore[method-assign]
+    put(ChargePointConsumer, "_answer", answer)
 
 
 # ------------------------------------------------------------------------------------------------ once
@@ -91,9 +97,9 @@ def no_lock_at_a_start() -> None:
         )
         return connector.charger, connector
 
-    sessions._lock_place = place
-    original = sessions.id_tags.find
-    sessions.id_tags.find = lambda text, lock=False: original(text)
+    original = id_tags.find
+    put(sessions, "_lock_place", place)
+    put(id_tags, "find", lambda text, lock=False: original(text))
 
 
 @mutant
@@ -105,7 +111,7 @@ def no_lock_and_no_index_at_a_start() -> None:
 
 @mutant
 def repeated_starts_are_new_starts() -> None:
-    sessions._twin = lambda *_arguments: None
+    put(sessions, "_twin", lambda *_arguments: None)
 
 
 @mutant
@@ -116,12 +122,12 @@ def repeated_samples_are_new_samples() -> None:
     def write_samples(told: Any) -> None:
         original([(facts, replace(sample, digest=next(numbers))) for facts, sample in told])
 
-    recorder.write_samples = write_samples
+    put(recorder, "write_samples", write_samples)
 
 
 @mutant
 def remote_starts_are_sent_again() -> None:
-    Command.REPEATABLE = Command.REPEATABLE | {Command.Action.REMOTE_START}  # type: ignore[misc]
+    put(Command, "REPEATABLE", Command.REPEATABLE | {Command.Action.REMOTE_START})
 
 
 # ------------------------------------------------------------------------------------------------ whose, and how much
@@ -129,7 +135,7 @@ def remote_starts_are_sent_again() -> None:
 
 @mutant
 def stops_of_any_charger() -> None:
-    sessions._named = lambda charger, key: ChargingSession.objects.with_all().filter(pk=key or 0).first()
+    put(sessions, "_named", lambda charger, key: ChargingSession.objects.with_all().filter(pk=key or 0).first())
 
 
 @mutant
@@ -142,7 +148,7 @@ def fee_and_share_rounded_apart() -> None:
         share = pricing.round_half_up(pricing.Decimal(amount) * 9 / 10)
         return original(**{**told, "amount": share + told["fee"]})
 
-    wallets.settle = settle
+    put(wallets, "settle", settle)
 
 
 @mutant
@@ -161,7 +167,8 @@ def repeated_stops_are_paid_again() -> None:
             session.stop_received_at, session.status, session.cost = None, ChargingSession.Status.ENDED, None
         return session
 
-    ledger._insert, sessions._named = insert, forget
+    put(ledger, "_insert", insert)
+    put(sessions, "_named", forget)
 
 
 # ------------------------------------------------------------------------------------------------ who
@@ -169,7 +176,7 @@ def repeated_stops_are_paid_again() -> None:
 
 @mutant
 def no_password_at_the_door() -> None:
-    handshake._check_credentials = lambda headers, charger: None
+    put(handshake, "_check_credentials", lambda headers, charger: None)
 
 
 @mutant
@@ -177,14 +184,14 @@ def old_sockets_stay() -> None:
     async def look(self: Any) -> None:
         await asyncio.sleep(0)
 
-    Switchboard._look = look  # type: ignore[method-assign]
-    Switchboard._heed = lambda self, event: look(self)  # type: ignore[method-assign]
+    put(Switchboard, "_look", look)
+    put(Switchboard, "_heed", lambda self, event: look(self))
 
 
 @mutant
 def a_late_close_marks_the_charger_offline() -> None:
     def left(batch: Any) -> None:
         keys = {facts.charger_id for facts in batch}
-        Charger.objects.filter(pk__in=keys).update(connection_mark="", disconnected_at=dispatch.timezone.now())
+        Charger.objects.filter(pk__in=keys).update(connection_mark="", disconnected_at=timezone.now())
 
-    presence.left = left
+    put(presence, "left", left)
