@@ -7,13 +7,13 @@ from faults.show import Outcome, Scale, Show
 from faults.stage import Stage
 
 # How often a point is passed before it is fatal: commands are rarer than messages.
-MOST_PASSES = {"command": 4, "start": 25, "stop": 25, "settlement": 25, "facts": 60}
+MOST_PASSES = {"command": 4, "start": 25, "stop": 25, "settlement": 25, "facts": 40}
 WATCH_SECONDS = 5.0
 # Those of `points.POINTS`, which only processes that have Django can read.
 POINTS = (
     "start.held", "start.stored", "start.committed", "stop.unsettled", "settlement.moved", "stop.settled",
-    "stop.committed", "command.claimed", "command.answered", "command.started", "command.finished", "facts.written",
-    "facts.committed",
+    "stop.committed", "command.claimed", "command.answered", "command.started", "command.finished", "facts.measured",
+    "facts.seen", "facts.committed",
 )  # fmt: skip
 
 
@@ -36,6 +36,8 @@ async def kill(stage: Stage, scale: Scale) -> Outcome:
             await show.pause(0.3, 2.0)
             await show.rise(gateway.kill, gateway.start)
             outcome.events["killed at random"] += 1
+        if any(point.startswith("command.") for point in scale.points):
+            await asyncio.sleep(WATCH_SECONDS + 1)  # what would be sent again is sent by now
 
     async with show:
         await show.under_load(play)

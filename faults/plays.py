@@ -34,9 +34,9 @@ class Catch:
 
 
 CAUGHT: dict[str, Catch] = {
-    "facts_answered_before_their_commit": Catch("kill", "lost", ("facts.written",)),
+    "facts_answered_before_their_commit": Catch("kill", "lost", ("facts.measured",)),
     "stops_answered_before_their_commit": Catch("kill", "stops lost", ("stop.unsettled",)),
-    "frames_sent_before_they_are_stored": Catch("kill", "lost", ("facts.written",)),
+    "frames_sent_before_they_are_stored": Catch("kill", "lost", ("facts.measured",)),
     "an_absent_database_is_answered_with_an_error": Catch("database", "InternalError"),
     "no_lock_at_a_start": Catch("races", "StartTransaction"),
     "no_lock_and_no_index_at_a_start": Catch("races", "sessions doubled"),

@@ -13,7 +13,7 @@ from chargers import authorization, commands, presence, recorder, settlement
 from ocpp_gateway import dispatch
 
 # A gateway that answers before it has committed would be heard by its charger within this time.
-LAST_BREATH_SECONDS = 0.05
+LAST_BREATH_SECONDS = 0.1
 REMOTE_START = "RemoteStartTransaction"
 
 Function = Callable[..., Any]
@@ -85,7 +85,8 @@ POINTS: dict[str, Callable[[Bomb], None]] = {
     "command.answered": before(dispatch, "finish"),
     "command.started": before(dispatch, "finish", lambda arguments, _result: arguments[2].action == REMOTE_START),
     "command.finished": after(dispatch, "finish"),
-    "facts.written": after(presence, "seen"),
+    "facts.measured": after(recorder, "write_samples", lambda arguments, _result: bool(arguments[0])),
+    "facts.seen": after(presence, "seen"),
     "facts.committed": after(recorder, "write"),
 }
 

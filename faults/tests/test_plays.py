@@ -13,14 +13,13 @@ from faults.plays import CAUGHT, ON_SERVERS_ONLY, PLAYS, catch, is_caught
 from faults.show import Scale
 from faults.stage import CannotPlay, Stage
 
-ON_SQLITE = ("kill", "races", "replay", "takeover")
+ON_SQLITE = ("kill", "races", "replay")
 SOME_POINTS = {
     "sqlite": ("start.stored", "facts.committed"),
     "postgresql": ("start.stored", "settlement.moved", "command.claimed", "stop.committed", "facts.committed"),
 }
 QUICK_MUTANTS = (
     "facts_answered_before_their_commit",
-    "no_lock_and_no_index_at_a_start",
     "a_late_close_marks_the_charger_offline",
 )
 
