@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from statistics import median
@@ -15,7 +16,8 @@ from ocpp_gateway.simulator import Credentials
 WATCH_SECONDS = 5.0
 BOOT = {"chargePointVendor": "F", "chargePointModel": "One"}
 SLOW_SOCKETS = 60
-FLOOD_MESSAGES = 3000
+# Messages of the flooding charger that are on their way at any time.
+FLOOD_STREAMS = 300
 
 
 # ------------------------------------------------------------------------------------------------ takeover
@@ -144,6 +146,7 @@ async def flood(stage: Stage, scale: Scale) -> Outcome:
         flooding.cancel()
         await asyncio.gather(flooding, return_exceptions=True)
         outcome.expect(min(map(len, loud)) > 0, "a charger was not served during the flood")
+        outcome.expect(outcome.events["messages of the flood"] > 0, "there was no flood")
         before, after = ([each for charger in told for each in charger] for told in (quiet, loud))
         outcome.remarks.append(
             f"a quiet charger's answer took {median(before) * 1000:.0f} ms without the flood, "
@@ -163,13 +166,19 @@ async def _watch(chargers: list[Charger], seconds: float) -> list[list[float]]:
 
 
 async def _flood(outcome: Outcome, credentials: Credentials, url: str) -> None:
+    """Until it is cancelled: so many messages wait for their answers at any time."""
     line = await Line(credentials, url).connect()
     await line.ask("boot", "BootNotification", BOOT)
-    values = {"connectorId": 1, "meterValue": [{"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": "1"}]}]}
-    for number in range(10**6):
-        asked = [asyncio.create_task(line.ask(f"{number}-{n}", "MeterValues", values)) for n in range(FLOOD_MESSAGES)]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        outcome.events["messages of the flood"] += sum(isinstance(answer, dict) for answer in answers)
-        if line.ended.done():
-            outcome.remarks.append(f"the flood was ended: {line.ended.result()}")
-            return
+
+    async def pour(stream: int) -> None:
+        for number in itertools.count():
+            value = {"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": f"{stream}{number:06}"}]}
+            await line.ask(f"{stream}-{number}", "MeterValues", {"connectorId": 1, "meterValue": [value]})
+            outcome.events["messages of the flood"] += 1
+
+    try:
+        await asyncio.gather(*map(pour, range(FLOOD_STREAMS)))
+    except Lost as error:
+        outcome.remarks.append(f"the flood was ended: {error}")
+    finally:
+        line.socket.abort("")
