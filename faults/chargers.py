@@ -35,7 +35,7 @@ class Lost(Exception):
 
 
 class Line:
-    """One socket of a charger. `take_call` answers what the server asks, with a frame."""
+    """One socket. What the server asks is answered by `charger`, if there is one, else as is the custom of the others."""
 
     def __init__(self, credentials: Credentials, url: str, charger: "Charger | None" = None) -> None:
         self.charger = charger
