@@ -35,7 +35,7 @@ class Lost(Exception):
 
 
 class Line:
-    """One socket. What the server asks is answered by `charger`, if there is one, else as the others do."""
+    """One socket. What the server asks is answered by `charger`, if there is one, else as others do."""
 
     def __init__(self, credentials: Credentials, url: str, charger: "Charger | None" = None) -> None:
         self.charger = charger

@@ -25,18 +25,15 @@ async def kill(stage: Stage, scale: Scale) -> Outcome:
     async def play() -> None:
         for point in scale.points:
             await asyncio.to_thread(gateway.kill)  # which has killed itself already, but for the first one
-            gateway.arm(point, passes=show.chance.randint(1, MOST_PASSES[point.partition(".")[0]]))
-            await asyncio.to_thread(gateway.start)
-            has_died = await gateway.dies()
+            has_died = await gateway.dies_at(point, passes=show.chance.randint(1, MOST_PASSES[point.partition(".")[0]]))
             outcome.expect(has_died, f"{point} was not passed")
             outcome.events[f"killed at {point}"] += has_died
-        gateway.disarm()
         await show.rise(gateway.kill, gateway.start)
         for _round in range(scale.rounds):
             await show.pause(0.3, 2.0)
             await show.rise(gateway.kill, gateway.start)
             outcome.events["killed at random"] += 1
-        if any(point.startswith("command.") for point in scale.points):
+        if "command.started" in scale.points:
             await asyncio.sleep(WATCH_SECONDS + 1)  # what would be sent again is sent by now
 
     async with show:

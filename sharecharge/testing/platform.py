@@ -59,12 +59,17 @@ class Platform:
         # Not a pipe: one that nobody reads stops who writes.
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the object
 
-    def start(self) -> Self:
-        """Returns when it answers. Raises RuntimeError with its last words when it does not."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Starts it and waits for nothing."""
         command = [sys.executable, *self.program, "serve", "--port", str(self.port), "--no-migrate", *self.options]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
+        return self.process
+
+    def start(self) -> Self:
+        """Returns when it answers. Raises RuntimeError with its last words when it does not."""
+        process = self.launch()
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=2):  # noqa: S310 - our own loopback
                     return self
