@@ -6,12 +6,14 @@ commit. A batch that fails is written again one by one, so that one poisoned fac
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -41,20 +43,20 @@ REMEMBERED_LIMIT = 200_000
 Heard = dict[int, datetime]
 
 
-def write(batch: Sequence[Facts], *, seen: Heard | None = None, patience_ms: int | None = None) -> None:
-    """Stores a batch in one transaction. `seen`: who was heard when, as far as it is due (None: all of the batch).
-
-    `patience_ms`: how long it may wait for a row that somebody decides about.
-    """
-    with transaction.atomic():
-        if patience_ms and connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{patience_ms}ms"])
+def write(batch: Sequence[Facts], *, seen: Heard | None = None) -> None:
+    """Stores a batch, all or nothing. `seen`: who was heard when, as far as it is due (None: all of the batch)."""
+    seen = _heard_in(batch) if seen is None else seen
+    has_more = bool(seen) or any(facts.arrival or facts.left for facts in batch)
+    # What `rows.together` makes of the rest is one statement, and needs no transaction around it.
+    with transaction.atomic() if has_more or connection.vendor != "postgresql" else contextlib.nullcontext():
         presence.arrived([facts for facts in batch if facts.arrival])
-        write_samples([(facts, sample) for facts in batch for sample in facts.samples])
-        _write_statuses([(facts, facts.status) for facts in batch if facts.status])
-        _write_messages(batch)
-        presence.seen(_heard_in(batch) if seen is None else seen)
+        with rows.together():
+            measured = write_samples([(facts, sample) for facts in batch for sample in facts.samples])
+            changed = _write_statuses([(facts, facts.status) for facts in batch if facts.status])
+            _write_messages(batch)
+        live.publish_measured(measured)
+        live.publish_chargers(changed)
+        presence.seen(seen)
         presence.left([facts for facts in batch if facts.left])
 
 
@@ -98,10 +100,10 @@ SAMPLE_COLUMNS = (
 )  # fmt: skip
 
 
-def write_samples(told: Sequence[tuple[Facts, Sample]]) -> None:
-    """Stores samples with the sessions they belong to. One that is stored already is left alone."""
+def write_samples(told: Sequence[tuple[Facts, Sample]]) -> set[int]:
+    """Stores samples with the sessions they belong to, and gives these. One that is stored already is left alone."""
     if not told:
-        return
+        return set()
     _discover({(facts.charger_id, sample.connector_id) for facts, sample in told})
     sessions = _sessions_of(told)
     rows.insert(
@@ -116,7 +118,7 @@ def write_samples(told: Sequence[tuple[Facts, Sample]]) -> None:
             for (facts, sample), session_id in zip(told, sessions, strict=True)
         ],
     )  # fmt: skip
-    live.publish_measured({key for key in sessions if key is not None})
+    return {key for key in sessions if key is not None}
 
 
 def _discover(named: set[tuple[int, int]]) -> None:
@@ -158,10 +160,8 @@ CONNECTOR_KEY = ("charger_id", "connector_id")
 DISCOVERED = {"type": "", "current": Connector.Current.AC.value, "is_enabled": True}
 
 
-def _write_statuses(told: Sequence[tuple[Facts, ConnectorStatus]]) -> None:
-    """The last status of each connector. A connector that we do not know is discovered by it."""
-    if not told:
-        return
+def _write_statuses(told: Sequence[tuple[Facts, ConnectorStatus]]) -> set[int]:
+    """The last status of each connector; gives their chargers. A connector that we do not know is discovered by it."""
     last = {(facts.charger_id, status.connector_id): (facts, status) for facts, status in told}
     rows.insert(
         Connector,
@@ -176,7 +176,7 @@ def _write_statuses(told: Sequence[tuple[Facts, ConnectorStatus]]) -> None:
     )
     whole = [(key[0], status.status, status.error_code) for key, (_facts, status) in last.items() if key[1] == 0]
     rows.update(Charger, ("id", "status", "error_code"), sorted(whole))
-    live.publish_chargers({charger_id for charger_id, _number in last})
+    return {charger_id for charger_id, _number in last}
 
 
 MESSAGE_COLUMNS = (
@@ -214,6 +214,7 @@ class Recorder:
         self._waiting: queue.SimpleQueue[tuple[Facts, asyncio.Future[None]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._impatient: Any = None
 
     def submit(self, facts: Facts) -> asyncio.Future[None]:
         """Hands a fact over, from an event loop. The future is done after the commit, or has what prevented it.
@@ -257,13 +258,22 @@ class Recorder:
                 break
         return batch
 
+    def _be_impatient(self) -> None:
+        """Once for each connection."""
+        connection.ensure_connection()
+        if connection.vendor == "postgresql" and connection.connection is not self._impatient:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET lock_timeout = {PATIENCE_MS:d}")
+            self._impatient = connection.connection
+
     def _commit(self, batch: list[tuple[Facts, asyncio.Future[None]]]) -> None:
         facts = [item for item, _done in batch]
         due = _due(facts)
         try:
             refresh_connection()
+            self._be_impatient()
             with writing(), metrics.RECORDER_COMMIT_SECONDS.time():
-                write(facts, seen=due, patience_ms=PATIENCE_MS)
+                write(facts, seen=due)
         except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
             if len(batch) > 1 and not is_away(error):
                 logger.warning("a batch of %d facts failed (%s), writing them one by one", len(batch), error)

@@ -5,7 +5,9 @@ SQLite the driver's own loop (`executemany`) is as quick. A value is what a mode
 object itself. Runs inside the caller's transaction.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -64,9 +66,34 @@ def update(model: type[Model], names: tuple[str, ...], rows: Sequence[Row]) -> N
         _execute(sql, model, (*changed, key), rotated)
 
 
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Makes one statement of what is written inside, on PostgreSQL: one round trip, and all or nothing by itself.
+
+    Each may be of another table only. Nothing of it is there before the end.
+    """
+    gathered: list[tuple[str, str]] = []
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    if gathered:
+        *others, last = [sql for sql, _document in gathered]
+        first = ", ".join(f"part{number} AS ({sql})" for number, sql in enumerate(others))
+        prepared.execute(f"WITH {first} {last}" if others else last, [document for _sql, document in gathered])
+
+
+_gathered: ContextVar[list[tuple[str, str]] | None] = ContextVar("gathered", default=None)
+
+
 def _execute(sql: str, model: type[Model], names: tuple[str, ...], rows: Sequence[Row]) -> None:
     if connection.vendor == "postgresql":
-        prepared.execute(sql, [orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()])
+        document = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
+        if (gathered := _gathered.get()) is not None:
+            gathered.append((sql, document))
+        else:
+            prepared.execute(sql, [document])
         return
     converters = _converters(model, names)
     with connection.cursor() as cursor:

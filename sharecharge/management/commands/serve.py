@@ -1,6 +1,5 @@
 import gc
 import socket
-import sys
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -13,14 +12,9 @@ from django.utils import autoreload
 
 from sharecharge.views import redis_is_ready
 
-# What a thread may compute before another one gets its turn. Python's 5 ms are a long time for an answer that has to go
-# from the event loop to the writer and back, while a worker or the sweep computes.
-SWITCH_SECONDS = 0.0005
-
 
 def _calm_the_interpreter() -> None:
-    """Short turns, and no search for garbage among all that was loaded at the start: that stops everybody for long."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    """No search for garbage among all that was loaded at the start: that stops everybody for long."""
     gc.collect()
     gc.freeze()
 
