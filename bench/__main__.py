@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from bench import machine, report, subjects
 from bench.parts import FULL, QUICK, Bench, Scale
@@ -17,6 +17,8 @@ from bench.report import Report
 from bench.run import MIXES, SUBJECTS, Run, say
 from bench.subjects import CannotMeasure, Subject, Workshop
 from sharecharge.testing.platform import ROOT
+
+N = TypeVar("N", int, float)
 
 ABOUT = """How fast the gateway is, measured on scratch databases beside a bare ASGI echo on the same server.
 
@@ -39,6 +41,21 @@ def several(choices: Sequence[str]) -> Callable[[str], list[str]]:
     return parse
 
 
+def above_zero(kind: type[N]) -> Callable[[str], N]:
+    """A number of this kind, more than 0."""
+
+    def read(text: str) -> N:
+        try:
+            number = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if not 0 < number < 10**9:
+            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        return number
+
+    return read
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run bench", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -47,10 +64,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--quick", action="store_true", help="little of everything, in a few minutes")
     add("--only", type=several(PARTS), default=list(PARTS), metavar="PARTS", help=",".join(PARTS))
     add("--subjects", type=several(SUBJECTS), default=list(SUBJECTS), metavar="NAMES", help=",".join(SUBJECTS))
-    add("--rounds", type=int, help="of the closed loops")
-    add("--seconds", type=float, help="of one window of load")
-    add("--chargers", type=int, help="rows for the pages")
-    add("--sessions", type=int, help="rows for the pages")
+    add("--rounds", type=above_zero(int), help="of the closed loops")
+    add("--seconds", type=above_zero(float), help="of one window of load")
+    add("--chargers", type=above_zero(int), help="rows for the pages")
+    add("--sessions", type=above_zero(int), help="rows for the pages")
     add("--page", action="append", metavar="WHO:PATH", help="one page more; WHO is nobody, driver or owner")
     add("--against", metavar="URL", help="another central system in all loops: ws://host:port/path, without identity")
     add("--against-chargers", type=Path, metavar="FILE", help="its chargers, as `manage.py provision` writes them")

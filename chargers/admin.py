@@ -341,6 +341,11 @@ class ActionFilter(LatestValuesFilter):
 
 @admin.register(Message)
 class MessageAdmin(ChargersFactsAdmin):
-    list_display = ("at", "charger", "direction", "action", "is_error")
+    list_display = ("at", "charger", "direction", "action", "failure")
     list_filter = ("at", "direction", "is_error", ActionFilter)
     list_select_related = ("charger",)
+
+    @admin.display(description=_("error"))
+    def failure(self, message: Message) -> str:
+        """Django's icon for "no" is a red cross, which would stand beside every message that went well."""
+        return "⚠" if message.is_error else ""

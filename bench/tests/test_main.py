@@ -56,3 +56,13 @@ def test_it_refuses_what_it_does_not_know(arguments, capsys):
 def test_given_numbers_replace_those_of_the_scale():
     scale = command.scale_of(command.parse(["--quick", "--rounds", "7", "--page", "driver:/cards/"]))
     assert (scale.rounds, scale.seconds, scale.pages) == (7, command.QUICK.seconds, ("driver:/cards/",))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--rounds", "0"], ["--seconds", "-1"], ["--seconds", "x"], ["--sessions", "-5"]]
+)
+def test_a_number_that_makes_no_sense_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as refused:
+        command.parse(arguments)
+    assert refused.value.code == 2
+    assert arguments[0] in capsys.readouterr().err

@@ -28,7 +28,8 @@ class Command(BaseCommand):
     help = "How much room a session, a meter value and a message take in this database, with their indexes."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sessions = ChargingSession.objects.count()
+        charged = ChargingSession.objects.exclude(status=ChargingSession.Status.REFUSED)
+        sessions = charged.count()
         self.line("table", "rows", "bytes", "per row", "per session")
         total = 0
         for model in TABLES:
