@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chargers import live, registry, sessions
 from chargers.models import Charger, ChargingSession, Message
+from ocpp_gateway import switchboard as switchboard_module
 from ocpp_gateway.consumers import ChargePointConsumer
 from ocpp_gateway.switchboard import switchboard
 from ocpp_gateway.tests.station import Station
@@ -133,3 +134,21 @@ def test_what_we_rely_on_in_channels():
     application = ChargePointConsumer.as_asgi()
     assert application.consumer_class is ChargePointConsumer
     assert asyncio.iscoroutinefunction(application)
+
+
+def test_a_database_that_hangs_is_like_one_that_is_away(station, alice_card, monkeypatch):
+    """The charger that waits for its answer is sent away, and keeps its message."""
+    may_go_on = threading.Event()
+    monkeypatch.setattr(sessions, "start", lambda *args, **kwargs: may_go_on.wait(20) and 1 / 0)
+    monkeypatch.setattr(switchboard_module, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(switchboard_module, "STUCK_SECONDS", 0.2)
+    station.close()
+    station.pass_time(0.1)
+    station.boot()
+    station.send([2, "start", "StartTransaction", START])
+    try:
+        assert station.output() == {"type": "websocket.close", "code": 1013}
+    finally:
+        may_go_on.set()
+    station.close()
+    station.pass_time(0.2)
