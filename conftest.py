@@ -57,10 +57,12 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
 
 
 @pytest.fixture(autouse=True)
-def _memory_of_one_test() -> None:
+def _memory_of_one_test() -> Iterator[None]:
     """What a process remembers of the database, which every test empties."""
     recorder.remembered.forget()
     ledger.side.cache_clear()
+    yield
+    recorder.remembered.forget()  # or a writer would tell the next database who was heard
 
 
 @pytest.fixture(autouse=True)

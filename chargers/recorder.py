@@ -239,6 +239,8 @@ class Recorder:
     def _run(self) -> None:
         while True:
             batch = self._next_batch()
+            if not batch and not remembered.heard:
+                continue
             try:
                 self._commit(batch)
             except Exception as error:  # nobody else would see it, and everybody waits for this thread
@@ -282,6 +284,8 @@ class Recorder:
                     self._commit([item])
                 return
             connection.close_if_unusable_or_obsolete()
+            if not batch:
+                logger.warning("who was heard will be written later: %s", error)
             _tell(batch, error)
         else:
             remembered.have_seen(due)

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import threading
 import time
 from datetime import timedelta
@@ -185,6 +186,28 @@ def test_that_a_charger_was_heard_is_not_written_for_every_frame(charger):
     assert charger.last_seen_at > first
 
 
+@contextlib.contextmanager
+def decided_about(charger):
+    """Meanwhile somebody else holds its row."""
+    locked, done = threading.Event(), threading.Event()
+
+    def decide():
+        with transaction.atomic():
+            Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
+            locked.set()
+            assert done.wait(20)
+        connection.close()
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    try:
+        assert locked.wait(20)
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def heard_at(charger):
     charger.refresh_from_db()
     return charger.last_seen_at
@@ -250,26 +273,11 @@ def test_a_bug_in_the_writer_ends_no_writer(charger, monkeypatch):
 def test_a_decision_about_one_charger_keeps_the_arrival_of_another_waiting_only_shortly(charger, bob, monkeypatch):
     monkeypatch.setattr(recorder, "PATIENCE_MS", 50)
     other = registry.register(owner=bob, name="Other", latitude=50, longitude=14).charger
-    locked, done = threading.Event(), threading.Event()
-
-    def decide():
-        with transaction.atomic():
-            Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
-            locked.set()
-            assert done.wait(20)
-        connection.close()
-
-    thread = threading.Thread(target=decide)
-    thread.start()
-    try:
-        assert locked.wait(20)
+    with decided_about(charger):
         arrivals = [
             Facts(one.pk, timezone.now(), arrival=Arrival(f"m{one.pk}", "", "", "", "")) for one in (charger, other)
         ]
         blocked, free = submit(*arrivals)
-    finally:
-        done.set()
-        thread.join()
     assert isinstance(blocked, OperationalError)
     assert free is None
     assert Charger.objects.get(pk=other.pk).connection_mark
@@ -279,23 +287,8 @@ def test_a_decision_about_one_charger_keeps_the_arrival_of_another_waiting_only_
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no locks on rows")
 def test_facts_never_wait_for_a_decision(charger, connector):
     """Somebody decides about the charger, for long: its samples are stored meanwhile."""
-    locked, done = threading.Event(), threading.Event()
-
-    def decide():
-        with transaction.atomic():
-            Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
-            locked.set()
-            assert done.wait(20)
-        connection.close()
-
-    thread = threading.Thread(target=decide)
-    thread.start()
-    try:
-        assert locked.wait(20)
+    with decided_about(charger):
         assert submit(sample(charger, digest=1), status(charger)) == [None, None]
-    finally:
-        done.set()
-        thread.join()
     assert MeterValue.objects.count() == 1
 
 
