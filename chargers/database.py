@@ -18,6 +18,8 @@ AWAY = (OperationalError, InterfaceError)
 RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
 # "cached plan must not change result type": a migration has changed a column under a prepared statement.
 STALE_PLAN = "0A000"
+# A statement that ran longer than it may, or waited too long for a lock: too much is going on, nothing is wrong.
+BUSY_STATES = frozenset({"57014", "55P03"})
 ATTEMPTS = 4
 
 # A connection that was used so lately is not asked whether it still lives: that costs as much as the work itself.
@@ -74,6 +76,11 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, AWAY) and (
         connection.connection is None or bool(getattr(connection.connection, "closed", 0))
     )
+
+
+def is_busy(error: Exception) -> bool:
+    """The database gave up a statement that took too long."""
+    return isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) in BUSY_STATES
 
 
 def _is_worth_a_retry(error: Exception) -> bool:

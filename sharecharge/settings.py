@@ -4,6 +4,7 @@ A value that cannot be used stops the start with one sentence that names the var
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -88,6 +89,19 @@ def url(*schemes: str) -> Callable[[str], str]:
     return cast
 
 
+def origins(text: str) -> list[str]:
+    return [url("http", "https")(item) for item in items(text)]
+
+
+def rate(text: str) -> str | None:
+    if text == "none":
+        return None
+    count, _slash, period = text.partition("/")
+    if not count.isdecimal() or int(count) < 1 or period not in {"sec", "min", "hour", "day"}:
+        raise ValueError("write a number of requests and a period such as 600/min, or none")
+    return text
+
+
 def zone(text: str) -> str:
     if text not in available_timezones():
         raise ValueError("it is not the name of a time zone such as Europe/Prague")
@@ -169,6 +183,12 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "channels",
     "csp",
+    "corsheaders",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
     "accounts",
@@ -182,6 +202,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -376,6 +397,56 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+
+# ----------------------------------------------------------------------------------------------- REST API
+
+# How often one person, and one address that is nobody, may ask; None: as often as they like.
+API_RATES = {
+    "nobody": read("API_RATE_NOBODY", rate, default="120/min"),
+    "person": read("API_RATE_PERSON", rate, default="600/min"),
+    "commands": read("API_RATE_COMMANDS", rate, default="60/min"),
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rest.permissions.IsPerson"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.rest.throttles.Everybody"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.rest.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.rest.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "accounts.rest.schema.Schema",
+    "EXCEPTION_HANDLER": "accounts.rest.errors.answer",
+    "NUM_PROXIES": 1 if TRUST_PROXY else 0,
+    "UNAUTHENTICATED_USER": None,
+}
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    # A token carries a hash of the password's hash: a changed password ends all that were given out before.
+    "CHECK_REVOKE_TOKEN": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ShareCharge",
+    "VERSION": "1",
+    "DESCRIPTION": "Share wallboxes, charge at them, pay and be paid.",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+}
+# Pages of other origins that may call the API from a browser; none by default.
+CORS_ALLOWED_ORIGINS = read("CORS_ALLOWED_ORIGINS", origins, default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID"]
 
 # ----------------------------------------------------------------------------------------------- watching
 

@@ -2,7 +2,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from sharecharge import views
+from sharecharge import api, views
 
 admin.site.site_header = "ShareCharge"
 admin.site.site_title = "ShareCharge"
@@ -14,6 +14,7 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.prometheus, name="metrics"),
     re_path(r"^ocpp(?:/.*)?$", views.wallbox_address),
+    path("api/", include(api.urlpatterns)),
     path("accounts/", include("allauth.account.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
@@ -21,3 +22,6 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("chargers.urls")),
 ]
+
+handler404 = "sharecharge.views.not_found"
+handler500 = "sharecharge.views.server_error"

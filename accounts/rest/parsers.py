@@ -1,0 +1,34 @@
+"""Request bodies, bounded: the framework's own parsers read whatever comes."""
+
+from typing import Any
+
+import orjson
+from django.utils.translation import gettext as _
+from rest_framework import parsers
+from rest_framework.exceptions import ParseError
+
+from accounts.rest.errors import TooLarge
+
+LIMIT_BYTES = 256 * 1024
+
+
+class JSONParser(parsers.JSONParser):
+    """Strict: no NaN, no lone surrogates, no bottomless nesting; `\\0` fits into no text of the database."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        data = stream.read(LIMIT_BYTES + 1)
+        if len(data) > LIMIT_BYTES:
+            raise TooLarge
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise ParseError(_("This is not JSON: %(why)s") % {"why": error}) from None
+
+
+class FormParser(parsers.FormParser):
+    """For the OAuth2 password form."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        if int(stream.META.get("CONTENT_LENGTH") or 0) > LIMIT_BYTES:
+            raise TooLarge
+        return super().parse(stream, media_type, parser_context)

@@ -1,0 +1,25 @@
+"""The REST API: the resources of all rooms under one address, their schema, and its two readers."""
+
+from csp.decorators import csp_update
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from billing import api as billing
+
+router = SimpleRouter(trailing_slash=False)
+
+v1 = [
+    path("wallet", billing.WalletView.as_view(), name="wallet"),
+    *router.urls,
+]
+
+# Both readers set styles from their scripts; what they run comes from here.
+readers_policy = csp_update({"style-src": ["'unsafe-inline'"], "worker-src": ["blob:"]})
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include((v1, "api"))),
+    path("openapi.yaml", SpectacularAPIView.as_view(), name="openapi"),
+    path("docs/", readers_policy(SpectacularSwaggerSplitView.as_view(url_name="openapi")), name="api_docs"),
+    path("redoc/", readers_policy(SpectacularRedocView.as_view(url_name="openapi")), name="api_redoc"),
+]

@@ -1,0 +1,92 @@
+"""Every route of the API × method × subject, from the table in `roles/`; a route without a row fails."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from django.db import transaction
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from accounts import people
+from accounts.models import IdTag, User
+from chargers.models import Charger, Connector
+from chargers.tests.test_session_pages import make_session
+from conftest import make_user
+from sharecharge.tests.roles import billing
+from sharecharge.tests.roles.row import SUBJECTS, Row
+from sharecharge.tests.roles.stage import Stage
+
+ROWS = [*billing.ROWS]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+def stage(
+    alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
+) -> Stage:
+    return Stage(
+        alice=alice,
+        charlie=charlie,
+        bob=bob,
+        otto=make_user("Otto", role=User.Role.OWNER),
+        oscar=oscar,
+        dora=make_user("Dora"),
+        charger=online,
+        connector=connector,
+        card=alice_card,
+        session=make_session(online, alice, id_tag=alice_card),
+    )
+
+
+def client_of(subject: User | None) -> APIClient:
+    client = APIClient()
+    if subject is not None:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(subject).access_token}")
+    return client
+
+
+def ask(client: APIClient, row: Row, stage: Stage) -> int:
+    """The status of the answer; whatever the request did is undone."""
+    address = reverse(f"api:{row.route}", kwargs=row.address(stage)) + row.query
+    with transaction.atomic():
+        response = client.generic(row.method, address, **encoded(row.body(stage)))
+        transaction.set_rollback(True)
+    return int(response.status_code)
+
+
+def encoded(body: Any) -> dict[str, Any]:
+    return {} if body is None else {"data": orjson.dumps(body), "content_type": "application/json"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_everybody_gets_the_answer_of_the_table(row, stage):
+    clients = {name: client_of(getattr(stage, name, None)) for name in SUBJECTS}
+    people.set_active(stage.dora, active=False)
+    answers = {name: ask(client, row, stage) for name, client in clients.items()}
+    assert answers == dict(zip(SUBJECTS, map(int, row.answers.split()), strict=True))
+
+
+def test_every_route_has_its_row():
+    assert set(routes()) == {(row.method, row.route) for row in ROWS}
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Method and name of everything that answers below /api/v1/."""
+    for pattern in api_patterns(get_resolver().url_patterns):
+        view = pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
+        actions = getattr(pattern.callback, "actions", None)
+        methods = actions or [method for method in METHODS if hasattr(view, method)]
+        for method in methods:
+            if method in METHODS:
+                yield method.upper(), str(pattern.name)
+
+
+def api_patterns(patterns: list[Any], *, inside: bool = False) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from api_patterns(pattern.url_patterns, inside=inside or pattern.namespace == "api")
+        elif inside:
+            yield pattern
