@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import id_tags, keyset, people
-from accounts.models import IdTag, User
+from accounts import id_tags, keyset, people, service_keys
+from accounts.models import IdTag, ServiceKey, User
 from sharecharge.errors import Refused
 
 # A search by people, cards or chargers goes on with so many of them.
@@ -234,3 +234,25 @@ class IdTagAdmin(KeptAdmin):
     @admin.action(description=gettext_lazy("Delete (the history keeps the card)"))
     def delete_softly(self, request: HttpRequest, tags: QuerySet[IdTag]) -> None:
         self.for_each(request, tags, id_tags.delete)
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(ReadOnlyAdmin):
+    """Given by adding one; the key is told once. While there is none, there is no internal API."""
+
+    list_display = ("name", "created_at", "last_used_at", "revoked_at")
+    fields = ("name",)
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.add_servicekey")
+
+    def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
+        key = service_keys.give(obj.name)
+        obj.pk = ServiceKey.objects.get(name=obj.name).pk
+        told = _("The key of %(service)s, which is shown only now: %(key)s")
+        self.message_user(request, told % {"service": obj.name, "key": key}, messages.WARNING)
+
+    @admin.action(description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, keys: QuerySet[ServiceKey]) -> None:
+        self.for_each(request, keys, service_keys.revoke)

@@ -141,3 +141,28 @@ class IdTag(models.Model):
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
+
+
+class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
+    def living(self) -> "ServiceKeyQuerySet":
+        return self.filter(revoked_at=None)
+
+
+class ServiceKey(models.Model):
+    """What a trusted service shows at the internal API. The key itself is not kept."""
+
+    name = models.CharField(_("service"), max_length=24, unique=True)
+    key_hmac = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+
+    objects = ServiceKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("service key")
+        verbose_name_plural = _("service keys")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

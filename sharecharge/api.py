@@ -6,11 +6,13 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from rest_framework.routers import SimpleRouter
 
 from billing import api as billing
+from ocpp_gateway import api as internal
 
 router = SimpleRouter(trailing_slash=False)
 
 v1 = [
     path("wallet", billing.WalletView.as_view(), name="wallet"),
+    path("internal/", include(internal.urlpatterns)),
     *router.urls,
 ]
 

@@ -169,6 +169,11 @@ class Charger(models.Model):
         return bool(self.connection_mark and self.last_seen_at and self.last_seen_at >= silence_limit())
 
     @property
+    def is_accepted(self) -> bool:
+        """It has introduced itself once and was let in; before that it may say nothing else (OCPP 1.6 §4.2)."""
+        return self.booted_at is not None and self.registration == self.Registration.ACCEPTED
+
+    @property
     def address(self) -> str:
         """One line; only for those who may know it."""
         street = f"{self.street} {self.house_number}".strip()

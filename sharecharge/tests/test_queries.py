@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import id_tags
+from accounts import id_tags, service_keys
 from accounts.models import User
 from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
@@ -113,6 +113,7 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.hold(alice, reference=f"test:{index}", minimum=1, wanted=100)
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    service_keys.give(f"gateway {index}")
     audit.check()
 
 

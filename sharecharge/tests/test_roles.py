@@ -10,16 +10,16 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts import people
+from accounts import people, service_keys
 from accounts.models import IdTag, User
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import billing
+from sharecharge.tests.roles import billing, internal
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*billing.ROWS]
+ROWS = [*billing.ROWS, *internal.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -27,6 +27,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 def stage(
     alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
 ) -> Stage:
+    service_keys.give("gateway")  # or there would be no internal API at all
     return Stage(
         alice=alice,
         charlie=charlie,
