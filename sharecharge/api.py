@@ -5,10 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from accounts.api import webhooks
 from billing import api as billing
 from ocpp_gateway import api as internal
 
 router = SimpleRouter(trailing_slash=False)
+router.register("webhooks", webhooks.Webhooks, "webhook")
+router.register(r"webhooks/(?P<webhook_pk>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 
 v1 = [
     path("wallet", billing.WalletView.as_view(), name="wallet"),

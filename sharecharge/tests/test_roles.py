@@ -11,15 +11,16 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts import people, service_keys
+from accounts import webhooks as hooks
 from accounts.models import IdTag, User
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import billing, internal
+from sharecharge.tests.roles import billing, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*billing.ROWS, *internal.ROWS]
+ROWS = [*billing.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -27,6 +28,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 def stage(
     alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
 ) -> Stage:
+    webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
     service_keys.give("gateway")  # or there would be no internal API at all
     return Stage(
         alice=alice,
@@ -39,6 +41,8 @@ def stage(
         connector=connector,
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
+        webhook=webhook,
+        delivery=hooks.ping(webhook),
     )
 
 
