@@ -11,7 +11,7 @@ from ocpp_gateway import api as internal
 
 router = SimpleRouter(trailing_slash=False)
 router.register("webhooks", webhooks.Webhooks, "webhook")
-router.register(r"webhooks/(?P<webhook_pk>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
+router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 
 v1 = [
     path("wallet", billing.WalletView.as_view(), name="wallet"),

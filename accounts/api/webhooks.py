@@ -147,12 +147,12 @@ class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
 
     def rows(self) -> QuerySet[Delivery]:
         return Delivery.objects.filter(
-            webhook=self.kwargs["webhook_pk"], webhook__user=self.person, webhook__deleted_at=None
+            webhook=self.kwargs["webhook_id"], webhook__user=self.person, webhook__deleted_at=None
         ).select_related("webhook")
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])
-    def replay(self, request: Request, webhook_pk: str, pk: str) -> Response:
+    def replay(self, request: Request, webhook_id: str, pk: str) -> Response:
         """Sends it again, under the same id, whatever became of it."""
         return accepted(webhooks.replay(self.get_object()))
 
