@@ -74,7 +74,10 @@ class Command(models.Model):
         verbose_name = _("command")
         verbose_name_plural = _("commands")
         ordering = ("-pk",)
-        indexes = (models.Index(fields=["charger", "id"], condition=Q(answered_at=None), name="command_open"),)
+        indexes = (
+            models.Index(fields=["charger", "id"], condition=Q(answered_at=None), name="command_open"),
+            models.Index(fields=["charger", "-id"], name="command_by_charger"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} · {self.charger}"
