@@ -24,6 +24,7 @@ from chargers.models import (
     Connector,
     Message,
     MeterValue,
+    ProblemReport,
     UnmatchedStop,
 )
 from conftest import connect, fund, make_user
@@ -153,6 +154,10 @@ def of_charger(charger: Charger, user: User, index: int) -> None:
         charger=charger, path=f"/ocpp/{index}", outcome="accepted", first_at=now, last_at=now
     )
     UnmatchedStop.objects.create(charger=charger, transaction_id=str(index), received_at=now)
+    ProblemReport.objects.create(
+        charger=charger, session=running, connector=running.connector, reporter=running.user, owner=charger.owner,
+        kind="other", text="x",
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ counting
