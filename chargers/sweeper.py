@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from accounts import logins
 from billing import audit, wallets
 from chargers import commands, metrics, presence, retention, sessions, settlement
 from sharecharge import trace
@@ -31,6 +32,7 @@ def steps() -> dict[str, Callable[[], int]]:
         "messages forgotten": lambda: retention.forget_messages(now),
         "attempts forgotten": lambda: retention.forget_attempts(now),
         "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),
+        "logins forgotten": lambda: logins.forget(now),
         "sessions thinned": lambda: retention.thin_sessions(now),
     }
 

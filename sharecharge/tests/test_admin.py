@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 
-from accounts import id_tags
-from accounts.models import IdTag, User
+from accounts import id_tags, logins, tokens
+from accounts.models import ApiToken, IdTag, Login, User
 from billing import audit, ledger, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import commands
@@ -25,6 +25,7 @@ from chargers.models import (
     MeterValue,
     UnmatchedStop,
 )
+from sharecharge.errors import Refused
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = [model for model in MODELS if model._meta.app_label in {"accounts", "billing", "chargers"}]
@@ -60,6 +61,8 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now)
     UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    tokens.issue(bob, name="Home", scopes=["wallet:read"])
+    logins.begin(bob)
     audit.check()
 
 
@@ -281,3 +284,22 @@ def test_it_refuses_to_delete_a_charger_in_use(oscar: User, held: ChargingSessio
     page = run_action(client_of(oscar), Charger, "delete_softly", held.charger)
     assert "A car is charging here" in page.content.decode()
     assert Charger.objects.live().filter(pk=held.charger_id).exists()
+
+
+def test_an_operator_ends_logins_and_revokes_tokens(oscar: User, bob: User, client_of):
+    _token, text = tokens.issue(bob, name="Home", scopes=["wallet:read"])
+    login = logins.begin(bob)
+    for model, action in ((ApiToken, "revoke"), (Login, "end")):
+        chosen = {"action": action, "_selected_action": [model.objects.get().pk]}
+        assert client_of(oscar).post(address(model, "changelist"), chosen).status_code == 302
+    assert tokens.find(text) is None
+    with pytest.raises(Refused):
+        logins.refresh(login.refresh_token)
+
+
+@pytest.mark.usefixtures("everything")
+def test_the_pages_of_tokens_tell_no_digest(oscar: User, client_of):
+    token, login = ApiToken.objects.get(), Login.objects.get()
+    page = client_of(oscar).get(address(ApiToken, "change", token.pk)).content.decode()
+    assert token.digest not in page
+    assert login.token_id not in client_of(oscar).get(address(Login, "change", login.pk)).content.decode()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import id_tags
+from accounts import id_tags, logins, tokens
 from accounts.models import User
 from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
@@ -113,6 +113,8 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.hold(alice, reference=f"test:{index}", minimum=1, wanted=100)
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
+    tokens.issue(alice, name=f"Home {index}", scopes=["wallet:read"])
+    logins.begin(alice)
     audit.check()
 
 
