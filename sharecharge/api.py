@@ -5,15 +5,28 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from accounts.api import webhooks
+from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
 from ocpp_gateway import api as internal
 
 router = SimpleRouter(trailing_slash=False)
 router.register("webhooks", webhooks.Webhooks, "webhook")
 router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
+router.register("users", users.Users, "user")
+router.register("id-tags", id_tags.IdTags, "id-tag")
+router.register("tokens", tokens.Tokens, "token")
 
 v1 = [
+    path("login/access-token", login.LoginView.as_view(), name="login"),
+    path("login/refresh", login.RefreshView.as_view(), name="login_refresh"),
+    path("logout", login.LogoutView.as_view(), name="logout"),
+    path("email/confirm", passwords.EmailConfirmView.as_view(), name="email_confirm"),
+    path("password/reset", passwords.PasswordResetView.as_view(), name="password_reset"),
+    path("password/reset/confirm", passwords.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
+    path("password/change", passwords.PasswordChangeView.as_view(), name="password_change"),
+    path("users/me", users.Me.as_view(), name="me"),
+    path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
+    path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
     *router.urls,
