@@ -70,6 +70,12 @@ def set_enabled(tag: IdTag, *, enabled: bool) -> None:
     tag.save(update_fields=["is_enabled"])
 
 
+def rename(tag: IdTag, *, name: str) -> None:
+    """Empty: the card is called by the end of its number again."""
+    tag.name = name.strip()
+    tag.save(update_fields=["name"])
+
+
 def delete(tag: IdTag) -> None:
     """Soft delete: the number becomes free, the history keeps the card."""
     tag.is_enabled = False

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chargers.views import owners, places, sessions
+from chargers.views import owners, people, places, sessions
 
 urlpatterns = [
     path("", places.charger_map, name="map"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("sessions/<int:pk>/", sessions.session_page, name="session"),
     path("sessions/<int:pk>/stop/", sessions.session_stop, name="session_stop"),
     path("sessions/<int:pk>/release/", sessions.session_release, name="session_release"),
+    path("profile/delete/", people.leave, name="leave"),
     path("my/sessions/", owners.hosted_sessions, name="hosted_sessions"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),
     path("my/chargers/add/", owners.charger_add, name="charger_add"),

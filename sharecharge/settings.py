@@ -205,6 +205,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "sharecharge.context.money",
+                "sharecharge.context.site",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },

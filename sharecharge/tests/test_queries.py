@@ -45,6 +45,8 @@ PAGES = {
     "charger_password": ("bob", lambda: [first(Charger).pk]),
     "charger_delete": ("bob", lambda: [first(Charger).pk]),
     "become_owner": ("alice", None),
+    "profile": ("alice", None),
+    "leave": ("alice", None),
     "cards": ("alice", None),
     "card_delete": ("alice", lambda: [id_tags.find("CARD0").pk]),
     "wallet": ("alice", None),
@@ -52,9 +54,9 @@ PAGES = {
 }
 # They answer a POST; a GET leads elsewhere.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
-         "charger_access", "card_switch", "top_up"}  # fmt: skip
+         "charger_access", "card_switch", "card_name", "top_up"}  # fmt: skip
 # They show no rows.
-DOORS = {"healthz", "readyz", "metrics", "set_language", None}
+DOORS = {"healthz", "readyz", "metrics", "set_language", "manifest", "worker", "offline", None}
 
 
 def first(model: type, **fields: object):
