@@ -1,6 +1,6 @@
-from allauth.account.forms import SignupForm as AllauthSignupForm
 from typing import Any
 
+from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
 

@@ -206,6 +206,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "sharecharge.context.money",
                 "sharecharge.context.site",
+                "sharecharge.context.charging",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },
@@ -347,6 +348,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = COLLECTED is None
 MAP_TILE_URL = read("MAP_TILE_URL", url("http", "https"), default="https://tile.openstreetmap.org/{z}/{x}/{y}.png")
 MAP_TILE_ATTRIBUTION = read("MAP_TILE_ATTRIBUTION", str, default="© OpenStreetMap contributors")
+# A server that answers like Nominatim, for the search by place. Empty: no search.
+GEOCODER_URL = read("GEOCODER_URL", url("http", "https"), default="")
 
 # ----------------------------------------------------------------------------------------------- web security
 

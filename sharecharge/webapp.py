@@ -1,4 +1,4 @@
-"""ShareCharge as an app on a phone: the manifest, the service worker, and the page that it shows without a connection."""
+"""ShareCharge as an app on a phone: the manifest, the service worker, and its page without a connection."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render

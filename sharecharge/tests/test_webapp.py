@@ -58,7 +58,7 @@ def test_a_preview_of_a_page_has_a_name_and_a_picture(online, settings):
     settings.SITE_URL = "https://share.example"
     page = Client().get(online.get_absolute_url()).content.decode()
     assert f'property="og:url" content="https://share.example{online.get_absolute_url()}"' in page
-    assert f'property="og:title" content="Bob&#x27;s garage' in page
+    assert 'property="og:title" content="Bob&#x27;s garage' in page
     picture = re.search(r'property="og:image" content="https://share\.example/static/([^"]+)"', page).group(1)
     assert finders.find(picture)
 
