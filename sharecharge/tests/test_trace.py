@@ -22,9 +22,9 @@ logger = logging.getLogger("chargers.test")
 def says(text: str, answer: Callable[..., object]) -> Callable[..., object]:
     """The function, which leaves a line in the log first."""
 
-    def call(*arguments: object) -> object:
+    def call(*arguments: object, **named: object) -> object:
         logger.info(text)
-        return answer(*arguments)
+        return answer(*arguments, **named)
 
     return call
 
