@@ -51,7 +51,7 @@ def ids(lines: list[str], text: str = "") -> set[str]:
 
 
 def test_a_request_has_one(db, lines, monkeypatch):
-    monkeypatch.setattr("chargers.pins.of", says("looking", lambda found: []))
+    monkeypatch.setattr("chargers.pins.of", says("looking", lambda found, **_options: []))
     response = Client().get("/")
     assert ids(lines) == {response.headers["X-Request-ID"]}
     assert len(lines) == 2
