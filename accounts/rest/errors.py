@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from accounts.rest.parsers import TooLarge
 from sharecharge.errors import Refused
 
 NO_FIELD = "non_field_errors"
@@ -61,14 +61,6 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response | None:
 def refusal(refused: Refused) -> Any:
     faults = [{"code": refused.code, "detail": str(refused), "field": refused.field}] if refused.field else []
     return body(refused.code, refused, field=refused.field, errors=faults)
-
-
-class TooLarge(exceptions.APIException):
-    status_code = 413
-    default_code = "too_large"
-
-    def __init__(self) -> None:
-        super().__init__(_("The request is too large."))
 
 
 def _word(exception: Exception) -> tuple[str, object]:

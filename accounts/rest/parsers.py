@@ -6,11 +6,17 @@ import orjson
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import parsers
-from rest_framework.exceptions import ParseError
-
-from accounts.rest.errors import TooLarge
+from rest_framework.exceptions import APIException, ParseError
 
 LIMIT_BYTES = 256 * 1024
+
+
+class TooLarge(APIException):
+    status_code = 413
+    default_code = "too_large"
+
+    def __init__(self) -> None:
+        super().__init__(_("The request is too large."))
 
 
 class JSONParser(parsers.JSONParser):
