@@ -45,6 +45,8 @@ def writing() -> Iterator[None]:
 
 def refresh_connection() -> None:
     """Replaces this thread's connection if it is old, or was not used for a while and is broken."""
+    if connection.in_atomic_block:
+        return  # whoever opened the transaction knows its connection
     now = time.monotonic()
     if now - getattr(_thread, "used_at", 0.0) > TRUSTED_SECONDS or connection.errors_occurred:
         close_old_connections()
@@ -78,9 +80,10 @@ def is_away(error: Exception) -> bool:
     )
 
 
-def is_busy(error: Exception) -> bool:
-    """The database gave up a statement that took too long."""
-    return isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) in BUSY_STATES
+def does_not_answer(error: Exception) -> bool:
+    """It is away, or it gave up a statement that took too long: nothing is wrong with the question."""
+    is_busy = isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) in BUSY_STATES
+    return is_busy or isinstance(error, DatabaseAway) or is_away(error)
 
 
 def _is_worth_a_retry(error: Exception) -> bool:

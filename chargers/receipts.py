@@ -1,7 +1,9 @@
 """What became of sessions: their lines in lists, what of their bills is paid, and the parts of a bill."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
+from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -82,6 +84,32 @@ def _line(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None
         "cost_text": units.money(cost),
         "share_text": units.money(row.owner_share),
     }
+
+
+TABLE = ("started", "ended", "charger", "town", "kwh", "price_per_kwh", "cost", "currency", "state")
+
+
+def table(rows: Iterable[ChargingSession]) -> Iterator[tuple[str, ...]]:
+    """Sessions for a spreadsheet, with a line of headings. The rows come with `with_all`."""
+    yield TABLE
+    for row in rows:
+        price = row.tariff.get("price_per_kwh") if row.tariff else None
+        yield (
+            timezone.localtime(row.start_received_at).isoformat(timespec="seconds"),
+            timezone.localtime(row.stop_received_at).isoformat(timespec="seconds") if row.stop_received_at else "",
+            _cell(row.charger.name),
+            _cell(row.charger.city),
+            "" if row.energy_wh is None else f"{Decimal(row.energy_wh) / 1000:.3f}",
+            "" if price is None else f"{Decimal(price) / 100:.2f}",
+            "" if row.cost is None else f"{Decimal(row.cost) / 100:.2f}",
+            settings.CURRENCY,
+            row.state,
+        )
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet takes text that begins like this for a formula, and owners choose their chargers' names."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def parts(row: ChargingSession) -> list[Shape]:

@@ -5,10 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from accounts.api import id_tags, login, passwords, tokens, users
+from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
+from ocpp_gateway import api as internal
 
 router = SimpleRouter(trailing_slash=False)
+router.register("webhooks", webhooks.Webhooks, "webhook")
+router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 router.register("users", users.Users, "user")
 router.register("id-tags", id_tags.IdTags, "id-tag")
 router.register("tokens", tokens.Tokens, "token")
@@ -28,6 +31,7 @@ v1 = [
     path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
     path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
+    path("internal/", include(internal.urlpatterns)),
     *router.urls,
 ]
 

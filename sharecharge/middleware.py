@@ -47,7 +47,7 @@ class RefusalPages:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, Refused):
             return render(request, "refused.html", {"refusal": exception}, status=exception.status)
-        if database.is_away(exception) or database.is_busy(exception):
+        if database.does_not_answer(exception):
             logger.error("%s %s: the database does not answer: %s", request.method, request.path, exception)
             return views.unavailable(request)
         return None

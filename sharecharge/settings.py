@@ -226,6 +226,8 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "sharecharge.context.money",
+                "sharecharge.context.site",
+                "sharecharge.context.charging",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },
@@ -369,6 +371,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = COLLECTED is None
 MAP_TILE_URL = read("MAP_TILE_URL", url("http", "https"), default="https://tile.openstreetmap.org/{z}/{x}/{y}.png")
 MAP_TILE_ATTRIBUTION = read("MAP_TILE_ATTRIBUTION", str, default="© OpenStreetMap contributors")
+# A server that answers like Nominatim, for the search by place. Empty: no search.
+GEOCODER_URL = read("GEOCODER_URL", url("http", "https"), default="")
 
 # ----------------------------------------------------------------------------------------------- web security
 

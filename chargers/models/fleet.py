@@ -31,6 +31,12 @@ def is_listed() -> Q:
     return Q(IsNull(plug, False), is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC)
 
 
+def has_plug(plugs: Q) -> Q:
+    """A charger with at least one enabled plug like this; see `is_listed` for why it is written so."""
+    rows = Connector.objects.filter(plugs, charger=OuterRef("pk"), is_enabled=True).order_by()
+    return Q(IsNull(Subquery(rows.values("pk")[:1]), False))
+
+
 class ChargerQuerySet(models.QuerySet["Charger"]):
     def live(self) -> ChargerQuerySet:
         return self.filter(deleted_at=None)
@@ -50,6 +56,30 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         if user is None:
             return self.listed()
         return self.live() if user.is_staff else self.live().filter(is_listed() | Q(owner=user))
+
+    def charged_at_by(self, user: User) -> ChargerQuerySet:
+        """Where this person has charged, also those that were deleted since."""
+        return self.filter(pk__in=user.sessions.order_by().values("charger"))
+
+    def with_plug(
+        self, *, type: str = "", current: str = "", power_w: int | None = None, price: int | None = None
+    ) -> ChargerQuerySet:
+        """One plug must be all of it: of this type and current, at least so strong, at most so dear (minor units)."""
+        plug = Q()
+        plug &= Q(type=type) if type else Q()
+        plug &= Q(current=current) if current else Q()
+        plug &= Q(max_power_w__gte=power_w) if power_w else Q()
+        plug &= Q(tariff__price_per_kwh__lte=price) if price is not None else Q()
+        return self.filter(has_plug(plug)) if plug else self
+
+    def free_now(self) -> ChargerQuerySet:
+        return self.heard().filter(has_plug(Q(status__in=Connector.FREE_STATUSES)))
+
+    def usable_by(self, user: User | None, *, can_pay: bool) -> ChargerQuerySet:
+        """Where the rules of `authorization` let this person start; without money only where it costs nothing."""
+        plug = Q(tariff__isnull=False) if can_pay else Q(tariff__price_per_kwh=0)
+        theirs = is_listed() & Q(owner__is_active=True) & has_plug(plug)
+        return self.filter(theirs if user is None else theirs | Q(owner=user, is_enabled=True))
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""
@@ -167,6 +197,11 @@ class Charger(models.Model):
     def is_online(self) -> bool:
         """The socket is open and something came over it lately."""
         return bool(self.connection_mark and self.last_seen_at and self.last_seen_at >= silence_limit())
+
+    @property
+    def is_accepted(self) -> bool:
+        """It has introduced itself once and was let in; before that it may say nothing else (OCPP 1.6 §4.2)."""
+        return self.booted_at is not None and self.registration == self.Registration.ACCEPTED
 
     @property
     def address(self) -> str:

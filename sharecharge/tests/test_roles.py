@@ -10,16 +10,17 @@ from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from accounts import logins, people, tokens
+from accounts import logins, people, service_keys, tokens
+from accounts import webhooks as hooks
 from accounts.models import IdTag, User
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import accounts, billing
+from sharecharge.tests.roles import accounts, billing, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*accounts.ROWS, *billing.ROWS]
+ROWS = [*accounts.ROWS, *billing.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -27,6 +28,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 def stage(
     alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
 ) -> Stage:
+    webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
+    service_keys.give("gateway")  # or there would be no internal API at all
     return Stage(
         alice=alice,
         charlie=charlie,
@@ -38,6 +41,8 @@ def stage(
         connector=connector,
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
+        webhook=webhook,
+        delivery=hooks.ping(webhook),
     )
 
 

@@ -5,7 +5,7 @@ Charlie drives and Otto owns elsewhere, Oscar operates, Dora was deactivated.
 
 from dataclasses import dataclass
 
-from accounts.models import IdTag, User
+from accounts.models import Delivery, IdTag, User, Webhook
 from chargers.models import Charger, ChargingSession, Connector
 
 
@@ -21,3 +21,5 @@ class Stage:
     connector: Connector
     card: IdTag
     session: ChargingSession
+    webhook: Webhook
+    delivery: Delivery
