@@ -15,6 +15,9 @@ router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Del
 router.register("users", users.Users, "user")
 router.register("id-tags", id_tags.IdTags, "id-tag")
 router.register("tokens", tokens.Tokens, "token")
+router.register("wallet/entries", billing.Entries, "entry")
+router.register("wallet/top-ups", billing.TopUps, "top-up")
+router.register("wallet/payouts", billing.Payouts, "payout")
 
 v1 = [
     path("login/access-token", login.LoginView.as_view(), name="login"),

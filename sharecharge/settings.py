@@ -450,6 +450,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "TopUpStatus": "billing.models.TopUp.Status",
+        "PayoutStatus": "billing.models.Payout.Status",
+    },
 }
 # Pages of other origins that may call the API from a browser; none by default.
 CORS_ALLOWED_ORIGINS = read("CORS_ALLOWED_ORIGINS", origins, default=[])

@@ -9,6 +9,8 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from accounts import keyset
+
 LIMIT = 50
 MOST = 100
 
@@ -40,8 +42,11 @@ class Pages(CursorPagination):
         text = request.query_params.get(self.cursor_query_param)
         if text is None:
             return None
+        return Cursor(*self._signed(text))
+
+    def _signed(self, text: str) -> Any:
         try:
-            return Cursor(*signing.loads(text, salt=self._salt()))
+            return signing.loads(text, salt=self._salt())
         except signing.BadSignature:
             raise ValidationError({"cursor": [_("Follow `next` or `previous` of a page of this list.")]}) from None
 
@@ -56,6 +61,35 @@ class Pages(CursorPagination):
                 "results": schema,
             },
         }
+
+
+class MergedPages(Pages):
+    """Several lists as one, newest first: each is read through its own index (see keyset.py)."""
+
+    page: keyset.Page[Any]  # type: ignore[assignment]
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The page of several querysets."""
+        self.request, self.base_url = request, request.build_absolute_uri()
+        self.page = keyset.page(*queryset, asked=self._asked(), size=self.get_page_size(request))
+        return self.page.rows
+
+    def get_next_link(self) -> str | None:
+        return self._link(before=self.page.older)
+
+    def get_previous_link(self) -> str | None:
+        return self._link(after=self.page.newer)
+
+    def _link(self, **place: int | None) -> str | None:
+        [(name, key)] = place.items()
+        if key is None:
+            return None
+        text = signing.dumps({name: str(key)}, salt=self._salt())
+        return replace_query_param(self.base_url, self.cursor_query_param, text)
+
+    def _asked(self) -> dict[str, str]:
+        text = self.request.query_params.get(self.cursor_query_param)
+        return {} if text is None else self._signed(text)
 
 
 def limit_of(request: Request) -> int:

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 
 from accounts import id_tags, logins, service_keys, tokens, webhooks
 from accounts.models import ApiToken, IdTag, Login, User
-from billing import audit, ledger, units, wallets
+from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import commands, problems
 from chargers.models import (
@@ -323,3 +323,24 @@ def test_the_pages_of_tokens_tell_no_digest(oscar: User, client_of):
     page = client_of(oscar).get(address(ApiToken, "change", token.pk)).content.decode()
     assert token.digest not in page
     assert login.token_id not in client_of(oscar).get(address(Login, "change", login.pk)).content.decode()
+
+
+def test_an_operator_decides_about_payouts(oscar: User, alice: User, client_of):
+    sent, refused = (
+        payouts.request(alice, amount=100, bank_account="123456/0100", idempotency_key=key) for key in ("one", "two")
+    )
+    operator, page = client_of(oscar), address(Payout, "changelist")
+    operator.post(page, {"action": "pay", "_selected_action": [sent.pk]})
+    asked = operator.post(page, {"action": "refuse", "_selected_action": [refused.pk]})
+    assert "123456/0100" in asked.content.decode()
+    operator.post(page, {"action": "refuse", "_selected_action": [refused.pk], "reason": "no such account"})
+    told = Payout.objects.order_by("pk").values_list("status", "decided_by", "reason")
+    assert list(told) == [("paid", oscar.pk, ""), ("refused", oscar.pk, "no such account")]
+    assert wallets.wallet_of(alice) == wallets.Wallet(balance=99_900, held=0, owed=0)
+
+
+def test_a_payout_that_cannot_be_paid_is_told_with_the_reason(oscar: User, alice: User, client_of):
+    Payout.objects.create(user=alice, amount=100, bank_account="1/0100")
+    chosen = {"action": "pay", "_selected_action": [Payout.objects.get().pk]}
+    page = client_of(oscar).post(address(Payout, "changelist"), chosen, follow=True)
+    assert "The money for this payout is not on hold." in page.content.decode()

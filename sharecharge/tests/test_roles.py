@@ -57,7 +57,7 @@ def ask(client: APIClient, row: Row, stage: Stage) -> int:
     """The status of the answer; whatever the request did is undone."""
     address = reverse(f"api:{row.route}", kwargs=row.address(stage)) + row.query
     with transaction.atomic():
-        response = client.generic(row.method, address, **encoded(row.body(stage)))
+        response = client.generic(row.method, address, headers=row.headers, **encoded(row.body(stage)))
         transaction.set_rollback(True)
     return int(response.status_code)
 
