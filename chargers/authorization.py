@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
 from billing import wallets
 from chargers.models import Charger, ChargingSession, Connector
+from chargers.models.fleet import ChargerQuerySet
 from sharecharge.errors import Refused
 from sharecharge.prepared import Prepared
 
@@ -136,6 +138,16 @@ def _check(charger: Charger, tag: IdTag | None, plugs: list[Connector], *, with_
         or _check_connectors(charger, tag.user, plugs, with_wallet=with_wallet)
     )
     return Verdict(tag, reason)
+
+
+def usable_by(user: User, chargers: ChargerQuerySet) -> ChargerQuerySet:
+    """Those of the chargers where `check` accepts a start by this person's phone."""
+    if _check_card(id_tags.virtual_tag(user)):
+        return chargers.none()
+    payable = Q(tariff__isnull=False) if check_wallet(user) is None else Q(tariff__price_per_kwh=0)
+    plugs = Connector.objects.filter(payable, charger=OuterRef("pk"), is_enabled=True).order_by()
+    others = Q(Exists(plugs), access=Charger.Access.PUBLIC, is_sharing=True, owner__is_active=True)
+    return chargers.live().filter(Q(owner=user) | others, is_enabled=True)
 
 
 def is_free_for(charger: Charger, connector: Connector, user: User) -> bool:

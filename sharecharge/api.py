@@ -1,18 +1,31 @@
 """The REST API: the resources of all rooms under one address, their schema, and its two readers."""
 
 from csp.decorators import csp_update
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from billing import api as billing
+from chargers.api import chargers, connectors
 from ocpp_gateway import api as internal
 
+OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
+
 router = SimpleRouter(trailing_slash=False)
+router.register("chargers", chargers.ChargerResource, "charger")
+router.register(f"{OF_CHARGER}/connectors", connectors.ConnectorsOfCharger, "charger-connectors")
+router.register(f"{OF_CHARGER}/attempts", chargers.AttemptResource, "charger-attempts")
+router.register(f"{OF_CHARGER}/messages", chargers.MessageResource, "charger-messages")
+router.register("connectors", connectors.ConnectorResource, "connector")
 
 v1 = [
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
+    re_path(
+        "^connectors/ocpp/(?P<identity>[^/]{1,48})/(?P<number>[0-9]{1,4})$",
+        connectors.ConnectorByIdentity.as_view({"get": "retrieve"}),
+        name="connector-by-identity",
+    ),
     *router.urls,
 ]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Upper
 from django.db.models.lookups import IsNull
 from django.urls import reverse
@@ -50,6 +50,18 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         if user is None:
             return self.listed()
         return self.live() if user.is_staff else self.live().filter(is_listed() | Q(owner=user))
+
+    def openable_by(self, user: User | None) -> ChargerQuerySet:
+        """Those whose page opens, as `visibility.may_open` tells it of one."""
+        public = Q(access=Charger.Access.PUBLIC)
+        if user is None:
+            return self.live().filter(public)
+        return self.live() if user.is_staff else self.live().filter(public | Q(owner=user))
+
+    def with_plug(self, *conditions: Q) -> ChargerQuerySet:
+        """At least one plug that is switched on fulfils all of this."""
+        plugs = Connector.objects.filter(*conditions, charger=OuterRef("pk"), is_enabled=True).order_by()
+        return self.filter(Exists(plugs))
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""
@@ -188,7 +200,17 @@ USUAL_POWER_W = {"AC": 22_000, "DC": 350_000}
 
 class ConnectorQuerySet(models.QuerySet["Connector"]):
     def listed(self) -> ConnectorQuerySet:
-        return self.filter(is_enabled=True).select_related("tariff").order_by("connector_id")
+        return self.with_prices().filter(is_enabled=True)
+
+    def visible_to(self, user: User | None) -> ConnectorQuerySet:
+        """Where the charger's page opens, those that are switched on; all of one's own."""
+        seen = self.filter(charger__in=Charger.objects.openable_by(user).order_by())
+        if user is None:
+            return seen.filter(is_enabled=True)
+        return seen if user.is_staff else seen.filter(Q(is_enabled=True) | Q(charger__owner=user))
+
+    def with_prices(self) -> ConnectorQuerySet:
+        return self.select_related("tariff").order_by("connector_id")
 
 
 class Connector(models.Model):
@@ -246,6 +268,11 @@ class Connector(models.Model):
         if self.status in self.FREE_STATUSES:
             return "free"
         return "busy" if self.status in self.BUSY_STATUSES else "faulty"
+
+    @property
+    def price_per_kwh(self) -> int | None:
+        """In minor units; None: it has no price, and others cannot start."""
+        return self.tariff.price_per_kwh if self.tariff else None
 
     @property
     def rated_power_w(self) -> int:
