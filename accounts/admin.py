@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import id_tags, keyset, people, service_keys
-from accounts.models import IdTag, ServiceKey, User
+from accounts import id_tags, keyset, people, service_keys, webhooks
+from accounts.models import Delivery, IdTag, ServiceKey, User, Webhook
 from sharecharge.errors import Refused
 
 # A search by people, cards or chargers goes on with so many of them.
@@ -256,3 +256,36 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Revoke"))
     def revoke(self, request: HttpRequest, keys: QuerySet[ServiceKey]) -> None:
         self.for_each(request, keys, service_keys.revoke)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_display = ("url", "user", "is_enabled", "failing_since", "created_at", "deleted_at")
+    list_filter = ("is_enabled", LivingFilter)
+    search_fields = ("url", "user__email", "user__name")
+    list_select_related = ("user",)
+    fields = ("user", "url", "events", "is_enabled", "failing_since", "created_at", "deleted_at")
+    actions = ("switch_off",)
+
+    @admin.action(description=gettext_lazy("Switch off"))
+    def switch_off(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
+        self.for_each(request, hooks, lambda hook: webhooks.change(hook, is_enabled=False))
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(EndlessAdmin):
+    list_display = ("pk", "created_at", "event", "webhook", "status", "attempts", "response_status", "error")
+    list_select_related = ("webhook",)
+    fields = (
+        "webhook", "event", "payload", "created_at", "attempts", "next_attempt_at", "delivered_at", "response_status",
+        "error",
+    )  # fmt: skip
+    actions = ("send_again",)
+
+    def find(self, text: str) -> Q:
+        hooks = Webhook.objects.filter(Q(url__icontains=text) | Q(user__in=people_called(text))).order_by()
+        return Q(pk=key_in(text)) | Q(webhook__in=list(hooks.values_list("pk", flat=True)[:MATCHES]))
+
+    @admin.action(description=gettext_lazy("Send again"))
+    def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        self.for_each(request, deliveries, webhooks.replay)

@@ -1,5 +1,6 @@
 """Who: people and the cards that they hold at a charger."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -7,6 +8,8 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts import events
 
 
 class UserManager(BaseUserManager["User"]):
@@ -166,3 +169,83 @@ class ServiceKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def live(self) -> "WebhookQuerySet":
+        return self.filter(deleted_at=None)
+
+    def listening(self) -> "WebhookQuerySet":
+        """Those that are told something: their people may still own chargers, or operate."""
+        roles = [User.Role.OWNER, User.Role.ADMIN]
+        return self.live().filter(is_enabled=True, user__is_active=True, user__role__in=roles)
+
+
+class Webhook(models.Model):
+    """An address of an owner's or operator's program that is told what happens."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="webhooks", verbose_name=_("user"))
+    url = models.URLField(_("address"), max_length=500)
+    events = models.JSONField(_("events"), default=list)
+    # Not a hash: with it every message is signed. It is shown once, and in no list.
+    secret = models.CharField(max_length=64, editable=False)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    objects = WebhookQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def due(self, now: datetime) -> "DeliveryQuerySet":
+        """What is to be sent now, the longest waiting first."""
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+
+
+class Delivery(models.Model):
+    """One message to one webhook. Kept with the change that it tells of, sent afterwards, until it is taken."""
+
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.PROTECT, related_name="deliveries", db_index=False, verbose_name=_("webhook")
+    )
+    event = models.CharField(_("event"), max_length=30, choices=[(name, name) for name in events.ALL])
+    payload = models.JSONField(_("content"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        ordering = ("-pk",)
+        indexes = (
+            models.Index(fields=["webhook", "-id"], name="delivery_by_webhook"),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="delivery_due"
+            ),
+            models.Index(fields=["created_at"], name="delivery_by_time"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event} → {self.webhook}"
+
+    @property
+    def status(self) -> str:
+        """`waiting`, `delivered` or `failed`."""
+        if self.delivered_at is not None:
+            return "delivered"
+        return "waiting" if self.next_attempt_at is not None else "failed"

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from accounts.api import webhooks
 from billing import api as billing
 from chargers.api import chargers, connectors
 from ocpp_gateway import api as internal
@@ -17,6 +18,8 @@ router.register(f"{OF_CHARGER}/connectors", connectors.ConnectorsOfCharger, "cha
 router.register(f"{OF_CHARGER}/attempts", chargers.AttemptResource, "charger-attempts")
 router.register(f"{OF_CHARGER}/messages", chargers.MessageResource, "charger-messages")
 router.register("connectors", connectors.ConnectorResource, "connector")
+router.register("webhooks", webhooks.Webhooks, "webhook")
+router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 
 v1 = [
     path("wallet", billing.WalletView.as_view(), name="wallet"),

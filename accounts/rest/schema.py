@@ -30,6 +30,11 @@ class Schema(AutoSchema):
                 bodies[str(status)] = self._get_response_for_code(documented, str(status), direction=direction)
         return dict(sorted(bodies.items()))
 
+    def get_summary(self) -> str | None:
+        """The first sentence of the docstring."""
+        first, _dot, _rest = " ".join(self.get_description().split()).partition(". ")
+        return first.removesuffix(".") or None
+
     def _errors(self) -> list[int]:
         statuses = [400, 429, 503]
         if self.is_guarded():

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 
-from accounts import id_tags, service_keys
+from accounts import id_tags, service_keys, webhooks
 from accounts.models import IdTag, User
 from billing import audit, ledger, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
@@ -64,6 +64,7 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     problems.report(Subject(charger, session=held), by=held.user, kind=problems.Kind.BILL, text="Too much.")
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give("gateway")
+    webhooks.ping(webhooks.create(bob, url="https://hooks.example/", listens_to=["session.started"]))
     audit.check()
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts import id_tags, service_keys
+from accounts import id_tags, service_keys, webhooks
 from accounts.models import User
 from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
@@ -115,6 +115,7 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give(f"gateway {index}")
+    webhooks.ping(webhooks.create(bob, url="https://hooks.example/", listens_to=["session.started"]))
     audit.check()
 
 

@@ -11,16 +11,17 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts import people, service_keys
+from accounts import webhooks as hooks
 from accounts.models import IdTag, User
 from chargers import registry
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import billing, chargers, internal
+from sharecharge.tests.roles import billing, chargers, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*billing.ROWS, *chargers.ROWS, *internal.ROWS]
+ROWS = [*billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -28,6 +29,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 def stage(
     alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
 ) -> Stage:
+    webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
     service_keys.give("gateway")  # or there would be no internal API at all
     otto = make_user("Otto", role=User.Role.OWNER)
     return Stage(
@@ -42,6 +44,8 @@ def stage(
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
         hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
+        webhook=webhook,
+        delivery=hooks.ping(webhook),
     )
 
 

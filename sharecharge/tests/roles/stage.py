@@ -5,7 +5,7 @@ Charlie drives and Otto owns a charger that nobody else knows of, Oscar operates
 
 from dataclasses import dataclass
 
-from accounts.models import IdTag, User
+from accounts.models import Delivery, IdTag, User, Webhook
 from chargers.models import Charger, ChargingSession, Connector
 
 
@@ -22,3 +22,5 @@ class Stage:
     card: IdTag
     session: ChargingSession
     hidden: Charger
+    webhook: Webhook
+    delivery: Delivery
