@@ -56,6 +56,10 @@ class Resource(Door, GenericViewSet[Any]):
             return model._default_manager.none()
         return self.rows()
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filters belong to the list: with one that is on by default, a row could be listed but not opened."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def known_parameters(self) -> set[str]:
         known = super().known_parameters()
         if self.action == "list":
