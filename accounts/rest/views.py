@@ -38,7 +38,7 @@ class Door(APIView):
         """The framework's page for browsers has styles inside; its scripts are files of ours."""
         final = super().finalize_response(request, response, *args, **kwargs)
         if getattr(final, "accepted_renderer", None) and final.accepted_renderer.format == "api":
-            final._csp_update = {"style-src": ["'unsafe-inline'"]}  # as csp.decorators do
+            final._csp_update = {"style-src": ["'unsafe-inline'"]}  # type: ignore[attr-defined]  # as csp.decorators do
         return final
 
     def known_parameters(self) -> set[str]:
