@@ -44,7 +44,7 @@ class RefreshSerializer(Serializer):
 # ------------------------------------------------------------------------------------------------ people
 
 
-class PersonSerializer(ModelSerializer[User]):
+class UserSerializer(ModelSerializer[User]):
     """Only the name is its subject's to write."""
 
     class Meta:
@@ -53,10 +53,10 @@ class PersonSerializer(ModelSerializer[User]):
         read_only_fields = ("email", "role", "is_active", "created_at")
 
 
-class OperatedPersonSerializer(PersonSerializer):
+class OperatedUserSerializer(UserSerializer):
     """What an operator may write."""
 
-    class Meta(PersonSerializer.Meta):
+    class Meta(UserSerializer.Meta):
         read_only_fields = ("email", "created_at")  # type: ignore[assignment]
         extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"required": False}}
 

@@ -23,8 +23,10 @@ class MoneyField(serializers.DecimalField):
         limits: dict[str, Any] = {name: Decimal(bound) / 100 for name, bound in bounds.items() if bound is not None}
         super().__init__(max_digits=14, decimal_places=2, **limits, **options)
 
-    def to_internal_value(self, data: Any) -> Any:
-        return int(super().to_internal_value(data) * 100)
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """The limits are held to what was written, so minor units are made of it afterwards."""
+        value = super().run_validation(data)
+        return int(value * 100) if isinstance(value, Decimal) else value
 
     def to_representation(self, value: Any) -> Any:
         return f"{Decimal(value) / 100:.2f}"

@@ -1,16 +1,23 @@
 """The REST API: the resources of all rooms under one address, their schema, and its two readers."""
 
 from csp.decorators import csp_update
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
-from chargers.api import people
+from chargers.api import chargers, connectors, people
 from ocpp_gateway import api as internal
 
+OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
+
 router = SimpleRouter(trailing_slash=False)
+router.register("chargers", chargers.ChargerResource, "charger")
+router.register(f"{OF_CHARGER}/connectors", connectors.ConnectorsOfCharger, "charger-connectors")
+router.register(f"{OF_CHARGER}/attempts", chargers.AttemptResource, "charger-attempts")
+router.register(f"{OF_CHARGER}/messages", chargers.MessageResource, "charger-messages")
+router.register("connectors", connectors.ConnectorResource, "connector")
 router.register("webhooks", webhooks.Webhooks, "webhook")
 router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 router.register("users", users.Users, "user")
@@ -33,6 +40,11 @@ v1 = [
     path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
+    re_path(
+        "^connectors/ocpp/(?P<identity>[^/]{1,48})/(?P<number>[0-9]{1,4})$",
+        connectors.ConnectorByIdentity.as_view({"get": "retrieve"}),
+        name="connector-by-identity",
+    ),
     *router.urls,
 ]
 

@@ -18,7 +18,7 @@ from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOperator, IsPerson
 from accounts.rest.throttles import Everybody, SignUps
 from accounts.rest.views import Door, Resource
-from accounts.serializers import OperatedPersonSerializer, PersonSerializer, SignUpSerializer
+from accounts.serializers import OperatedUserSerializer, SignUpSerializer, UserSerializer
 
 SIGN_UP = OpenApiExample(
     "new", {"name": "Alice", "email": "alice@example.com", "password": "correct horse"}, request_only=True
@@ -41,7 +41,7 @@ class UserFilter(Filters):
 )
 class Users(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "users"
-    serializer_class = PersonSerializer
+    serializer_class = UserSerializer
     filterset_class = UserFilter
     filter_backends = (DjangoFilterBackend, Ordering)
     ordering_fields = ("-id", "id", "email", "-email")
@@ -56,23 +56,23 @@ class Users(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     def get_throttles(self) -> list[Any]:
         return [Everybody(), SignUps()] if self.action == "create" else super().get_throttles()
 
-    @extend_schema(request=SignUpSerializer, responses={201: PersonSerializer}, examples=[SIGN_UP])
+    @extend_schema(request=SignUpSerializer, responses={201: UserSerializer}, examples=[SIGN_UP])
     def create(self, request: Request) -> Response:
         """Sign up as a driver. A mail asks to confirm the address."""
         asked = SignUpSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         person = credentials.sign_up(request._request, **asked.validated_data)
         where = {"Location": reverse("api:user-detail", args=[person.pk])}
-        return Response(PersonSerializer(person).data, status=201, headers=where)
+        return Response(UserSerializer(person).data, status=201, headers=where)
 
-    @extend_schema(request=OperatedPersonSerializer, responses=PersonSerializer)
+    @extend_schema(request=OperatedUserSerializer, responses=UserSerializer)
     def partial_update(self, request: Request, **address: Any) -> Response:
         """Change name, role or activity of somebody, as an operator."""
         person = self.get_object()
-        asked = OperatedPersonSerializer(person, data=request.data, partial=True)
+        asked = OperatedUserSerializer(person, data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
         people.change(person, by=self.person, **asked.validated_data)
-        return Response(PersonSerializer(person).data)
+        return Response(UserSerializer(person).data)
 
     def destroy(self, request: Request, **address: Any) -> Response:
         """Switch somebody off: logins, tokens and cards stop at once, the history stays."""
@@ -86,25 +86,25 @@ class Me(Door):
 
     scope: ClassVar[str | None] = "account"
 
-    @extend_schema(operation_id="me_retrieve", responses=PersonSerializer)
+    @extend_schema(operation_id="me_retrieve", responses=UserSerializer)
     def get(self, request: Request) -> Response:
         """Who one is."""
-        return Response(PersonSerializer(self.person).data)
+        return Response(UserSerializer(self.person).data)
 
-    @extend_schema(operation_id="me_partial_update", request=PersonSerializer, responses=PersonSerializer)
+    @extend_schema(operation_id="me_partial_update", request=UserSerializer, responses=UserSerializer)
     def patch(self, request: Request) -> Response:
         """Change one's name."""
-        asked = PersonSerializer(self.person, data=request.data, partial=True)
+        asked = UserSerializer(self.person, data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
         people.rename(self.person, **{"name": self.person.name, **asked.validated_data})
-        return Response(PersonSerializer(self.person).data)
+        return Response(UserSerializer(self.person).data)
 
 
 class BecomeOwnerView(Door):
     scope: ClassVar[str | None] = "account"
 
-    @extend_schema(operation_id="become_owner", tags=["users"], request=None, responses=PersonSerializer)
+    @extend_schema(operation_id="become_owner", tags=["users"], request=None, responses=UserSerializer)
     def post(self, request: Request) -> Response:
         """From now on one may list chargers."""
         people.become_owner(self.person)
-        return Response(PersonSerializer(self.person).data)
+        return Response(UserSerializer(self.person).data)

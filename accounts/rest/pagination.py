@@ -35,17 +35,21 @@ class Pages(CursorPagination):
         return f"{self.request.path} {self.ordering}"
 
     def encode_cursor(self, cursor: Cursor) -> str:
+        return self._link_to(list(cursor))
+
+    def _link_to(self, position: Any) -> str:
         # Without a time in it: a page that has not changed has the same links, and with them the same ETag.
-        text = signing.Signer(salt=self._salt()).sign_object(list(cursor))
+        text = signing.Signer(salt=self._salt()).sign_object(position)
         return replace_query_param(self.base_url, self.cursor_query_param, text)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        position = self._position(request)
+        return None if position is None else Cursor(*position)
+
+    def _position(self, request: Request) -> Any:
         text = request.query_params.get(self.cursor_query_param)
         if text is None:
             return None
-        return Cursor(*self._signed(text))
-
-    def _signed(self, text: str) -> Any:
         try:
             return signing.Signer(salt=self._salt()).unsign_object(text)
         except signing.BadSignature:
@@ -83,14 +87,10 @@ class MergedPages(Pages):
 
     def _link(self, **place: int | None) -> str | None:
         [(name, key)] = place.items()
-        if key is None:
-            return None
-        text = signing.Signer(salt=self._salt()).sign_object({name: str(key)})
-        return replace_query_param(self.base_url, self.cursor_query_param, text)
+        return None if key is None else self._link_to({name: str(key)})
 
     def _asked(self) -> dict[str, str]:
-        text = self.request.query_params.get(self.cursor_query_param)
-        return {} if text is None else self._signed(text)
+        return self._position(self.request) or {}
 
 
 def limit_of(request: Request) -> int:

@@ -2,10 +2,12 @@
 
 import pytest
 from django.test import Client
+from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
 from billing import bills, ledger, payouts, wallets
 from billing.models import Entry, Payout, TopUp, Transfer
+from billing.serializers import MoneyField
 from conftest import fund
 
 
@@ -27,6 +29,18 @@ def test_a_parameter_that_does_not_exist_is_refused(alice):
     assert response.status_code == 400
     fault = {"code": "unknown_parameter", "detail": "There is no such parameter here.", "field": "as_of"}
     assert response.json() == {**fault, "errors": [fault]}
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("6.5", 650), ("100.00", 10_000), ("100.01", None), ("-0.01", None), ("1.001", None)]
+)
+def test_limits_of_money_are_in_minor_units(text, amount):
+    field = MoneyField(low=0, high=10_000)
+    if amount is None:
+        with pytest.raises(ValidationError):
+            field.run_validation(text)
+    else:
+        assert field.run_validation(text) == amount
 
 
 def test_nobody_has_a_wallet(db):

@@ -13,14 +13,15 @@ from rest_framework.test import APIClient
 from accounts import logins, people, service_keys, tokens
 from accounts import webhooks as hooks
 from accounts.models import IdTag, User
+from chargers import registry
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import accounts, billing, internal, webhooks
+from sharecharge.tests.roles import accounts, billing, chargers, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*accounts.ROWS, *billing.ROWS, *internal.ROWS, *webhooks.ROWS]
+ROWS = [*accounts.ROWS, *billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -30,17 +31,19 @@ def stage(
 ) -> Stage:
     webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
     service_keys.give("gateway")  # or there would be no internal API at all
+    otto = make_user("Otto", role=User.Role.OWNER)
     return Stage(
         alice=alice,
         charlie=charlie,
         bob=bob,
-        otto=make_user("Otto", role=User.Role.OWNER),
+        otto=otto,
         oscar=oscar,
         dora=make_user("Dora"),
         charger=online,
         connector=connector,
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
+        hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
         webhook=webhook,
         delivery=hooks.ping(webhook),
     )

@@ -1,6 +1,6 @@
 """What the table's rows are about: Alice (a driver) charged at the charger of Bob (an owner).
 
-Charlie drives and Otto owns elsewhere, Oscar operates, Dora was deactivated.
+Charlie drives and Otto owns a charger that nobody else knows of, Oscar operates, Dora was deactivated.
 """
 
 from dataclasses import dataclass
@@ -21,5 +21,6 @@ class Stage:
     connector: Connector
     card: IdTag
     session: ChargingSession
+    hidden: Charger
     webhook: Webhook
     delivery: Delivery
