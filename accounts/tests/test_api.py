@@ -188,7 +188,13 @@ def test_the_tag_of_the_phone_is_never_shown(alice, oscar):
 
 def test_an_operator_looks_a_card_up_by_its_number(oscar, alice_card):
     assert client_of(oscar).get("/api/v1/id-tags/lookup/04a1b2c3d4").json()["id"] == alice_card.pk
-    assert client_of(oscar).get("/api/v1/id-tags/lookup/04FFFFFF").status_code == 404
+    for uid in ("04FFFFFF", "%00", "04%C5%BE", "0" * 21):
+        assert client_of(oscar).get(f"/api/v1/id-tags/lookup/{uid}").status_code == 404
+
+
+def test_a_holder_that_cannot_be_is_refused(oscar):
+    response = client_of(oscar).post("/api/v1/id-tags", {"uid": "04FFEE01", "user": 10**30}, format="json")
+    assert (response.status_code, response.json()["field"]) == (400, "user")
 
 
 # ------------------------------------------------------------------------------------------------ personal tokens
