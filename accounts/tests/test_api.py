@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -40,6 +41,14 @@ def test_a_person_reads_and_renames_themselves(alice):
     assert client.patch("/api/v1/users/me", {"name": " Alenka "}, format="json").json()["name"] == "Alenka"
     assert client.patch("/api/v1/users/me", {}, format="json").json()["name"] == "Alenka"
     assert client.patch("/api/v1/users/me", {"name": "  "}, format="json").json()["field"] == "name"
+
+
+def test_a_browser_that_is_logged_in_may_write_only_from_our_pages(alice):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.get("/api/v1/users/me").status_code == 200
+    response = browser.patch("/api/v1/users/me", '{"name": "Mallory"}', content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def listed(user: User, path: str) -> tuple[int, list[str]]:
         response = client.get(path)
     assert response.status_code == 200, path
     answer = response.json()
-    rows = answer["results"] if "results" in answer else answer
+    rows = answer if isinstance(answer, list) else answer["results"]
     return len(rows), [query["sql"] for query in captured.captured_queries]
 
 
