@@ -37,7 +37,7 @@ v1 = [
     path("password/change", passwords.PasswordChangeView.as_view(), name="password_change"),
     path("users/me", people.Me.as_view(), name="me"),
     path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
-    path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
+    re_path("^id-tags/lookup/(?P<uid>[0-9A-Za-z]{1,20})$", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
     re_path(
