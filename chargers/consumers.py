@@ -252,10 +252,9 @@ class SessionConsumer(Watcher):
 
     def admit(self) -> list[str]:
         session = self.session()
-        groups = [live.session_group(session.pk), live.user_group(self.person().pk)]
-        if self.person().pk == session.owner_id or self.person().is_staff:
-            groups.append(live.charger_group(session.charger_id))
-        return groups
+        # That the car paused is a status of its plug, which is told to the charger's group, as a bare "look again".
+        charger = live.charger_group(session.charger_id)
+        return [live.session_group(session.pk), live.user_group(self.person().pk), charger]
 
     def look(self) -> shapes.Shape:
         return shapes.session(self.session(), viewer=self.user)
