@@ -107,7 +107,7 @@ class FilterForm(forms.Form):
     """What a driver looks for on the map; it comes from the address (`?connector=CCS&free=on`), so links keep it."""
 
     free = forms.BooleanField(label=_("Free now"), required=False)
-    usable = forms.BooleanField(label=_("Open to me"), required=False)
+    usable = forms.BooleanField(label=_("For me"), required=False)
     connector = forms.ChoiceField(label=_("Plug"), choices=[ANY, *Connector.Type.choices], required=False)
     current = forms.ChoiceField(label=_("Current"), choices=[ANY, *Connector.Current.choices], required=False)
     power = forms.TypedChoiceField(label=_("Power at least"), coerce=int, empty_value=None, required=False)

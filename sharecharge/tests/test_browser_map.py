@@ -13,8 +13,9 @@ pytestmark = pytest.mark.browser
 OVERLAPS = """() => {
   const all = [...document.querySelectorAll(".leaflet-marker-pane .pin-body, .leaflet-marker-pane .marker-cluster")]
     .map((it) => it.getBoundingClientRect());
-  return all.flatMap((one, index) => all.slice(index + 1).filter((other) =>
-    one.left < other.right - 1 && other.left < one.right - 1 && one.top < other.bottom - 1 && other.top < one.bottom - 1));
+  const beside = (one, other) => one.right - 1 <= other.left || one.bottom - 1 <= other.top;
+  const covers = (one, other) => !beside(one, other) && !beside(other, one);
+  return all.flatMap((one, index) => all.slice(index + 1).filter((other) => covers(one, other)));
 }"""
 
 

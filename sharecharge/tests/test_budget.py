@@ -45,7 +45,7 @@ def test_the_map_page_is_small(page: str):
 
 
 def test_the_first_view_waits_for_nobody_else(page: str):
-    """Everything that is loaded comes from here, and no script but the one for light and dark blocks the first paint."""
+    """All that is loaded comes from here, and no script but the one for light and dark blocks the first paint."""
     assert [address for address in files_of(page) if urlsplit(address).netloc] == []
     blocking = [tag for tag in re.findall(r"<script[^>]*>", page) if "defer" not in tag and "module" not in tag]
     assert len(blocking) == 1
