@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client, TransactionTestCase
 from django.utils import timezone, translation
 
-from accounts import id_tags
+from accounts import id_tags, webhooks
 from accounts.models import IdTag, User
 from billing import audit, guards, ledger, wallets
 from billing.models import TopUp
@@ -60,6 +60,7 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
 def _memory_of_one_test() -> Iterator[None]:
     """What a process remembers of the database, which every test empties."""
     recorder.remembered.forget()
+    webhooks.listeners.forget()
     ledger.side.cache_clear()
     yield
     recorder.remembered.forget()  # or a writer would tell the next database who was heard

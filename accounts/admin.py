@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import id_tags, keyset, people
-from accounts.models import IdTag, User
+from accounts import id_tags, keyset, logins, people, service_keys, tokens, webhooks
+from accounts.models import ApiToken, Delivery, IdTag, Login, ServiceKey, User, Webhook
 from sharecharge.errors import Refused
 
 # A search by people, cards or chargers goes on with so many of them.
@@ -234,3 +234,87 @@ class IdTagAdmin(KeptAdmin):
     @admin.action(description=gettext_lazy("Delete (the history keeps the card)"))
     def delete_softly(self, request: HttpRequest, tags: QuerySet[IdTag]) -> None:
         self.for_each(request, tags, id_tags.delete)
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(ReadOnlyAdmin):
+    """Given by adding one; the key is told once. While there is none, there is no internal API."""
+
+    list_display = ("name", "created_at", "last_used_at", "revoked_at")
+    fields = ("name",)
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.add_servicekey")
+
+    def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
+        key = service_keys.give(obj.name)
+        obj.pk = ServiceKey.objects.get(name=obj.name).pk
+        told = _("The key of %(service)s, which is shown only now: %(key)s")
+        self.message_user(request, told % {"service": obj.name, "key": key}, messages.WARNING)
+
+    @admin.action(description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, keys: QuerySet[ServiceKey]) -> None:
+        self.for_each(request, keys, service_keys.revoke)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_display = ("url", "user", "is_enabled", "failing_since", "created_at", "deleted_at")
+    list_filter = ("is_enabled", LivingFilter)
+    search_fields = ("url", "user__email", "user__name")
+    list_select_related = ("user",)
+    fields = ("user", "url", "events", "is_enabled", "failing_since", "created_at", "deleted_at")
+    actions = ("switch_off",)
+
+    @admin.action(description=gettext_lazy("Switch off"))
+    def switch_off(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
+        self.for_each(request, hooks, lambda hook: webhooks.change(hook, is_enabled=False))
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(EndlessAdmin):
+    list_display = ("pk", "created_at", "event", "webhook", "status", "attempts", "response_status", "error")
+    list_select_related = ("webhook",)
+    fields = (
+        "webhook", "event", "payload", "created_at", "attempts", "next_attempt_at", "delivered_at", "response_status",
+        "error",
+    )  # fmt: skip
+    actions = ("send_again",)
+
+    def find(self, text: str) -> Q:
+        hooks = Webhook.objects.filter(Q(url__icontains=text) | Q(user__in=people_called(text))).order_by()
+        return Q(pk=key_in(text)) | Q(webhook__in=list(hooks.values_list("pk", flat=True)[:MATCHES]))
+
+    @admin.action(description=gettext_lazy("Send again"))
+    def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        self.for_each(request, deliveries, webhooks.replay)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "name", "user", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
+    search_fields = ("prefix", "name", "user__email", "user__name")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        self.for_each(request, chosen, tokens.revoke)
+
+
+@admin.register(Login)
+class LoginAdmin(ReadOnlyAdmin):
+    list_display = ("id", "user", "created_at", "expires_at", "ended_at")
+    search_fields = ("user__email", "user__name")
+    list_select_related = ("user",)
+    exclude = ("token_id",)
+    actions = ("end",)
+
+    @admin.action(description=gettext_lazy("End: the program has to log in again"))
+    def end(self, request: HttpRequest, chosen: QuerySet[Login]) -> None:
+        self.for_each(request, chosen, logins.close)
+
+
+name_fields(Login, user=gettext_lazy("user"))

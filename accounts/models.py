@@ -1,5 +1,6 @@
-"""Who: people and the cards that they hold at a charger."""
+"""Who: people, the cards that they hold at a charger, and what their programs log in with."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -7,6 +8,8 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from accounts import events
 
 
 class UserManager(BaseUserManager["User"]):
@@ -88,6 +91,11 @@ class IdTagQuerySet(models.QuerySet["IdTag"]):
     def cards_of(self, user: User) -> "IdTagQuerySet":
         return self.live().filter(user=user, kind=IdTag.Kind.RFID)
 
+    def visible_to(self, user: User) -> "IdTagQuerySet":
+        """Cards, the deleted ones too: one's own, or all for an operator. The phone's tag is nobody's business."""
+        cards = self.filter(kind=IdTag.Kind.RFID)
+        return cards if user.is_staff else cards.filter(user=user)
+
 
 class IdTag(models.Model):
     """What a charger reads and sends as idTag: an RFID card, or the virtual tag that a start by phone uses."""
@@ -141,3 +149,161 @@ class IdTag(models.Model):
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
+
+
+class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
+    def living(self) -> "ServiceKeyQuerySet":
+        return self.filter(revoked_at=None)
+
+
+class ServiceKey(models.Model):
+    """What a trusted service shows at the internal API. The key itself is not kept."""
+
+    name = models.CharField(_("service"), max_length=24, unique=True)
+    key_hmac = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+
+    objects = ServiceKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("service key")
+        verbose_name_plural = _("service keys")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def live(self) -> "WebhookQuerySet":
+        return self.filter(deleted_at=None)
+
+    def listening(self) -> "WebhookQuerySet":
+        """Those that are told something: their people may still own chargers, or operate."""
+        roles = [User.Role.OWNER, User.Role.ADMIN]
+        return self.live().filter(is_enabled=True, user__is_active=True, user__role__in=roles)
+
+
+class Webhook(models.Model):
+    """An address of an owner's or operator's program that is told what happens."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="webhooks", verbose_name=_("user"))
+    url = models.URLField(_("address"), max_length=500)
+    events = models.JSONField(_("events"), default=list)
+    # Not a hash: with it every message is signed. It is shown once, and in no list.
+    secret = models.CharField(max_length=64, editable=False)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    objects = WebhookQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def due(self, now: datetime) -> "DeliveryQuerySet":
+        """What is to be sent now, the longest waiting first."""
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+
+
+class Delivery(models.Model):
+    """One message to one webhook. Kept with the change that it tells of, sent afterwards, until it is taken."""
+
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.PROTECT, related_name="deliveries", db_index=False, verbose_name=_("webhook")
+    )
+    event = models.CharField(_("event"), max_length=30, choices=[(name, name) for name in events.ALL])
+    payload = models.JSONField(_("content"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        ordering = ("-pk",)
+        indexes = (
+            models.Index(fields=["webhook", "-id"], name="delivery_by_webhook"),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="delivery_due"
+            ),
+            models.Index(fields=["created_at"], name="delivery_by_time"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event} → {self.webhook}"
+
+    @property
+    def status(self) -> str:
+        """`waiting`, `delivered` or `failed`."""
+        if self.delivered_at is not None:
+            return "delivered"
+        return "waiting" if self.next_attempt_at is not None else "failed"
+
+
+class Login(models.Model):
+    """A program's log-in by password: it goes on from one refresh token to the next until it ends.
+
+    `token_id` is the `jti` of the one refresh token that is still good. Whoever brings an older one of this login has
+    stolen it, or was robbed, so the login ends.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="logins")
+    token_id = models.CharField(max_length=32)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), db_index=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("login of a program")
+        verbose_name_plural = _("logins of programs")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def living(self) -> "ApiTokenQuerySet":
+        """Neither revoked nor expired."""
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None)
+
+
+class ApiToken(models.Model):
+    """A personal token for a program that shall not know the password. Only its digest is kept, see tokens.py."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens", verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=60, help_text=_("What the token is for."))
+    prefix = models.CharField(_("begins with"), max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(_("scopes"), default=list)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from sharecharge.errors import Refused
 
 
 class PersonRequest(HttpRequest):
@@ -38,3 +39,13 @@ def forget(user: User) -> None:
     user.is_active = False
     user.set_unusable_password()
     user.save(update_fields=["email", "name", "is_active", "password"])
+
+
+def change(user: User, *, by: User, name: str = "", role: str = "", is_active: bool | None = None) -> None:
+    """What an operator changes of somebody; empty or None: stays. Refused: the own role, or to switch off oneself."""
+    if user == by and (role not in ("", user.role) or is_active is False):
+        raise Refused("own_account", _("Another operator has to do that: it is your own account."))
+    user.name = name.strip() or user.name
+    user.role = role or user.role
+    user.is_active = user.is_active if is_active is None else is_active
+    user.save(update_fields=["name", "role", "is_active"])

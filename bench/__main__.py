@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeVar
 
-from bench import machine, report, subjects
+from bench import machine, report, subjects, web
 from bench.parts import FULL, QUICK, Bench, Scale
 from bench.report import Report
 from bench.run import MIXES, SUBJECTS, Run, say
@@ -56,6 +56,13 @@ def above_zero(kind: type[N]) -> Callable[[str], N]:
     return read
 
 
+def page(text: str) -> str:
+    who, _colon, path = text.partition(":")
+    if who not in web.PEOPLE or not path.startswith("/"):
+        raise argparse.ArgumentTypeError(f"write WHO:/path, where WHO is {', '.join(web.PEOPLE)}")
+    return text
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run bench", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,7 +75,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--seconds", type=above_zero(float), help="of one window of load")
     add("--chargers", type=above_zero(int), help="rows for the pages")
     add("--sessions", type=above_zero(int), help="rows for the pages")
-    add("--page", action="append", metavar="WHO:PATH", help="one page more; WHO is nobody, driver or owner")
+    add("--page", type=page, action="append", metavar="WHO:PATH", help="one page more; WHO is nobody, driver or owner")
     add("--against", metavar="URL", help="another central system in all loops: ws://host:port/path, without identity")
     add("--against-chargers", type=Path, metavar="FILE", help="its chargers, as `manage.py provision` writes them")
     add("--against-pid", type=int, action="append", metavar="PID", help="its processes here, for their CPU time")

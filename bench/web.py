@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPResponse
 import orjson
 
 WARM_REQUESTS = 3
-NOBODY, DRIVER, OWNER = "nobody", "driver", "owner"
+PEOPLE = NOBODY, DRIVER, OWNER = "nobody", "driver", "owner"
 
 
 @dataclass(frozen=True, slots=True)

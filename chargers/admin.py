@@ -26,7 +26,7 @@ from accounts.admin import (
 from accounts.models import IdTag, User
 from billing import units
 from billing.admin import money_column
-from chargers import authorization, commands, live, registry, sessions, settlement, shapes
+from chargers import authorization, commands, control, live, problems, registry, sessions, settlement, shapes
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -35,6 +35,7 @@ from chargers.models import (
     Connector,
     Message,
     MeterValue,
+    ProblemReport,
     UnmatchedStop,
 )
 
@@ -42,6 +43,7 @@ for model in (Connector, ChargingSession, MeterValue, UnmatchedStop, Command, Co
     name_fields(model, charger=_("charger"))
 name_fields(ChargingSession, connector=_("connector"), id_tag=_("card"), reviewed_by=_("checked by"))
 name_fields(MeterValue, session=_("session"))
+name_fields(ProblemReport, connector=_("connector"))
 name_fields(Command, connector=_("connector"), session=_("session"), requested_by=_("requested by"))
 
 
@@ -108,7 +110,7 @@ class ChargerAdmin(KeptAdmin):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     inlines = (ConnectorInline,)
-    actions = ("read_configuration", "delete_softly")
+    actions = ("read_configuration", "refresh", "restart", "delete_softly")
     fieldsets = (
         (None, {"fields": ("name", "owner", "identity", "code", "access", "is_sharing", "is_enabled")}),
         (_("Place"), {"fields": (
@@ -150,7 +152,17 @@ class ChargerAdmin(KeptAdmin):
     @admin.action(description=_("Read the configuration"))
     def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: commands.request(it, Command.Action.GET_CONFIGURATION, by=by))
+        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by))
+
+    @admin.action(description=_("Ask for the state"))
+    def refresh(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        by = operator(request)
+        self.for_each(request, chargers, lambda it: control.refresh(it, by=by))
+
+    @admin.action(description=_("Restart (not where a car charges)"))
+    def restart(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        by = operator(request)
+        self.for_each(request, chargers, lambda it: control.reset(it, by=by))
 
     @admin.action(description=_("Delete (history and money stay)"))
     def delete_softly(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
@@ -349,3 +361,58 @@ class MessageAdmin(ChargersFactsAdmin):
     def failure(self, message: Message) -> str:
         """Django's icon for "no" is a red cross, which would stand beside every message that went well."""
         return "⚠" if message.is_error else ""
+
+
+class ProblemStatusFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(ProblemReport.Status.choices)
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        status = self.value() or ""
+        return getattr(queryset, status)() if status in ProblemReport.Status.values else queryset
+
+
+@admin.register(ProblemReport)
+class ProblemReportAdmin(ChargersFactsAdmin):
+    """What people say is wrong. To answer, open the report."""
+
+    list_display = ("id", "charger", "kind", "state", "reporter", "created_at", "answered_by")
+    list_filter = (ProblemStatusFilter, "kind")
+    list_select_related = ("charger", "reporter", "answered_by")
+    search_help_text = _("A charger, or the person who reported")
+    actions = ("close",)
+    fields = (
+        "charger", "connector", "session", "reporter", "owner", "kind", "text", "created_at", "answer", "answered_by",
+        "answered_at", "closed_at",
+    )  # fmt: skip
+
+    def find(self, text: str) -> Q:
+        return super().find(text) | Q(reporter__in=people_called(text))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        is_closed = obj is None or obj.closed_at is not None
+        return [name for name in self.fields if name != "answer" or is_closed]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        for field in form.base_fields.values():  # the answer, unless the report is closed
+            field.required = True
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ProblemReport, form: Any, change: bool) -> None:
+        problems.answer(obj, by=operator(request), text=obj.answer)
+
+    @admin.display(description=_("status"))
+    def state(self, problem: ProblemReport) -> str:
+        return str(problem.status.label)
+
+    @admin.action(description=_("Close"))
+    def close(self, request: HttpRequest, rows: QuerySet[ProblemReport]) -> None:
+        by = operator(request)
+        self.for_each(request, rows, lambda problem: problems.close(problem, by=by))

@@ -1,7 +1,7 @@
 """What people ask of a charger. A Command row is the truth; waking the socket that holds the charger is a courtesy.
 
-Nobody waits for a charger. R11: a remote start is sent at most once and expires; a remote stop, configuration and
-charging profiles are sent again after a lost connection until they are answered or expire.
+Nobody waits for a charger. R11: a remote start, an unlock and a reset are sent at most once and expire; a remote stop,
+configuration and charging profiles are sent again after a lost connection until they are answered or expire.
 """
 
 import uuid
@@ -22,7 +22,12 @@ from sharecharge.errors import Refused
 
 Action = Command.Action
 
-LIFETIMES = {Action.REMOTE_STOP: timedelta(days=1)}
+LIFETIMES = {
+    Action.REMOTE_STOP: timedelta(days=1),
+    # Whoever asks stands beside it: what arrives much later surprises the next one.
+    Action.UNLOCK: timedelta(minutes=1),
+    Action.RESET: timedelta(minutes=2),
+}
 # The configuration key that holds the password (OCPP 1.6 security whitepaper).
 AUTHORIZATION_KEY = "AuthorizationKey"
 SETUP = frozenset({Action.TRIGGER_MESSAGE, Action.GET_CONFIGURATION, Action.CHANGE_CONFIGURATION})

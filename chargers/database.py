@@ -18,6 +18,8 @@ AWAY = (OperationalError, InterfaceError)
 RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
 # "cached plan must not change result type": a migration has changed a column under a prepared statement.
 STALE_PLAN = "0A000"
+# A statement that ran longer than it may, or waited too long for a lock: too much is going on, nothing is wrong.
+BUSY_STATES = frozenset({"57014", "55P03"})
 ATTEMPTS = 4
 
 # A connection that was used so lately is not asked whether it still lives: that costs as much as the work itself.
@@ -43,6 +45,8 @@ def writing() -> Iterator[None]:
 
 def refresh_connection() -> None:
     """Replaces this thread's connection if it is old, or was not used for a while and is broken."""
+    if connection.in_atomic_block:
+        return  # whoever opened the transaction knows its connection
     now = time.monotonic()
     if now - getattr(_thread, "used_at", 0.0) > TRUSTED_SECONDS or connection.errors_occurred:
         close_old_connections()
@@ -74,6 +78,12 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, AWAY) and (
         connection.connection is None or bool(getattr(connection.connection, "closed", 0))
     )
+
+
+def does_not_answer(error: Exception) -> bool:
+    """It is away, or it gave up a statement that took too long: nothing is wrong with the question."""
+    is_busy = isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", None) in BUSY_STATES
+    return is_busy or isinstance(error, DatabaseAway) or is_away(error)
 
 
 def _is_worth_a_retry(error: Exception) -> bool:

@@ -129,14 +129,15 @@ class FilterForm(forms.Form):
         """Those of the chargers that are looked for. For a valid form."""
         wish = self.cleaned_data
         chargers = chargers.with_plug(
-            type=wish["connector"], current=wish["current"], power_w=wish["power"], price=wish["price"]
+            type=wish["connector"],
+            current=wish["current"],
+            max_power_w__gte=wish["power"],
+            tariff__price_per_kwh__lte=wish["price"],
+            status__in=Connector.FREE_STATUSES if wish["free"] else None,
         )
         if wish["free"]:
-            chargers = chargers.free_now()
-        if wish["usable"]:
-            can_pay = user is None or authorization.check_wallet(user) is None
-            chargers = chargers.usable_by(user, can_pay=can_pay)
-        return chargers
+            chargers = chargers.heard()
+        return authorization.usable_by(user, chargers) if wish["usable"] else chargers
 
 
 class HistoryForm(forms.Form):

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +36,13 @@ class Registered:
 
 
 def register(*, owner: User, name: str, latitude: float, longitude: float, **fields: Any) -> Registered:
-    """A charger with a random identity and a machine-made password. Refused: its owner is no owner.
+    """A charger with a random identity and a machine-made password. Refused: its owner is no owner, or no position.
 
     `fields` may hold the address and `access`.
     """
     if not owner.is_owner:
         raise Refused("not_an_owner", _("Only owners can add chargers. Become an owner first."), status=403)
+    _check_position(latitude, longitude)
     password = make_password()
     public_latitude, public_longitude = blur(latitude, longitude)
     charger = Charger.objects.create(
@@ -62,9 +64,16 @@ def move(charger: Charger, *, latitude: float, longitude: float) -> None:
     """A new exact position. The public one is thrown again only then: many throws would average to the truth."""
     if (latitude, longitude) == (charger.latitude, charger.longitude):
         return
+    _check_position(latitude, longitude)
     charger.latitude, charger.longitude = latitude, longitude
     charger.public_latitude, charger.public_longitude = blur(latitude, longitude)
     charger.save(update_fields=["latitude", "longitude", "public_latitude", "public_longitude"])
+
+
+def _check_position(latitude: float, longitude: float) -> None:
+    """Nobody charges in the Gulf of Guinea: two zeros are a position that was never chosen."""
+    if latitude == longitude == 0:
+        raise Refused("no_position", _("Say where the charger is."), status=400, field="latitude")
 
 
 def blur(latitude: float, longitude: float) -> tuple[float, float]:
@@ -85,6 +94,32 @@ def describe(charger: Charger, *, latitude: float, longitude: float, **fields: s
         charger.save(update_fields=list(fields))
         move(charger, latitude=latitude, longitude=longitude)
         live.publish_charger(charger)
+
+
+def change(charger: Charger, changes: Mapping[str, Any], *, by: User) -> None:
+    """What its owner changes at once: any of what `describe` takes, `is_sharing`, `access`.
+
+    An operator may also change `is_enabled`. Refused: somebody else asks for that.
+    """
+    rest = dict(changes)
+    with transaction.atomic():
+        if "is_enabled" in rest:
+            set_enabled(charger, enabled=rest.pop("is_enabled"), by=by)
+        if "access" in rest:
+            set_access(charger, rest.pop("access"))
+        if "is_sharing" in rest:
+            set_sharing(charger, sharing=rest.pop("is_sharing"))
+        if rest:
+            describe(charger, **{"latitude": charger.latitude, "longitude": charger.longitude, **rest})
+
+
+def set_enabled(charger: Charger, *, enabled: bool, by: User) -> None:
+    """Off: it may not connect; its socket is closed within seconds."""
+    if not by.is_staff:
+        raise Refused("operators_only", _("Only operators can do that."), status=403, field="is_enabled")
+    charger.is_enabled = enabled
+    charger.save(update_fields=["is_enabled"])
+    live.publish_charger(charger)
 
 
 def set_sharing(charger: Charger, *, sharing: bool) -> None:

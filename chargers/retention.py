@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.models import Delivery
 from chargers import settlement, thinning
 from chargers.models import ChargingSession, ConnectionAttempt, Message, MeterValue
 
@@ -31,6 +32,12 @@ def forget_messages(now: datetime) -> int:
 def forget_attempts(now: datetime) -> int:
     before = now - timedelta(days=settings.MESSAGE_LOG_DAYS)
     return _forget(ConnectionAttempt.objects.filter(last_at__lt=before), oldest="last_at")
+
+
+def forget_deliveries(now: datetime) -> int:
+    """What webhooks were told, or could not be told in the end."""
+    before = now - timedelta(days=settings.MESSAGE_LOG_DAYS)
+    return _forget(Delivery.objects.filter(created_at__lt=before, next_attempt_at=None), oldest="created_at")
 
 
 def forget_loose_values(now: datetime) -> int:

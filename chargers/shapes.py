@@ -103,6 +103,13 @@ def with_connectors(chargers: ChargerQuerySet) -> ChargerQuerySet:
     return chargers.prefetch_related(Prefetch("connectors", Connector.objects.listed(), to_attr="listed_connectors"))
 
 
+def with_plugs(chargers: ChargerQuerySet) -> ChargerQuerySet:
+    """What `state_of` and both shapes of the API need, the plugs that are switched off included."""
+    return with_connectors(chargers.select_related("owner")).prefetch_related(
+        Prefetch("connectors", Connector.objects.with_prices(), to_attr="all_connectors")
+    )
+
+
 def connector(row: Connector) -> Shape:
     """A plug as everybody may see it."""
     price = row.tariff.price_per_kwh if row.tariff else None

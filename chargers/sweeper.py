@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from accounts import logins, webhooks
 from billing import audit, wallets
 from chargers import commands, metrics, presence, retention, sessions, settlement
 from sharecharge import trace
@@ -15,6 +16,7 @@ from sharecharge import trace
 logger = logging.getLogger(__name__)
 
 LOOK_AT_LEDGER_SECONDS = 60
+LOOK_AT_WEBHOOKS_SECONDS = 2
 
 
 def steps() -> dict[str, Callable[[], int]]:
@@ -31,6 +33,8 @@ def steps() -> dict[str, Callable[[], int]]:
         "messages forgotten": lambda: retention.forget_messages(now),
         "attempts forgotten": lambda: retention.forget_attempts(now),
         "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),
+        "webhook messages forgotten": lambda: retention.forget_deliveries(now),
+        "logins forgotten": lambda: logins.forget(now),
         "sessions thinned": lambda: retention.thin_sessions(now),
     }
 
@@ -68,15 +72,26 @@ def check_ledger() -> None:
             logger.exception("the ledger could not be checked")
 
 
+def deliver_webhooks() -> None:
+    """Tells programs what is due to be told."""
+    with trace.begun():
+        try:
+            webhooks.deliver_due(timezone.now())
+        except Exception:  # like a step of the sweep: the next look tries again
+            logger.exception("webhooks could not be told")
+
+
 def run(stopped: threading.Event) -> None:
-    """Sweeps until told to stop. The ledger is checked beside it: that may take long, and budgets cannot wait."""
-    threading.Thread(target=_check_ledger_now_and_then, args=[stopped], name="ledger", daemon=True).start()
+    """Sweeps until told to stop. Beside it the ledger is checked, which may take long, and webhooks are told, whose
+    addresses may be slow: budgets can wait for neither."""
+    for work, seconds in ((check_ledger, LOOK_AT_LEDGER_SECONDS), (deliver_webhooks, LOOK_AT_WEBHOOKS_SECONDS)):
+        threading.Thread(target=_now_and_then, args=[work, seconds, stopped], name=work.__name__, daemon=True).start()
     while not stopped.wait(settings.SWEEP_INTERVAL_SECONDS):
         close_old_connections()
         sweep()
 
 
-def _check_ledger_now_and_then(stopped: threading.Event) -> None:
-    while not stopped.wait(LOOK_AT_LEDGER_SECONDS):
+def _now_and_then(work: Callable[[], None], seconds: float, stopped: threading.Event) -> None:
+    while not stopped.wait(seconds):
         close_old_connections()
-        check_ledger()
+        work()

@@ -1,9 +1,12 @@
-"""Who may know what about a charger. The exact address of a home is not for everybody."""
+"""Who may know what about a charger, and do what with it. The exact address of a home is not for everybody."""
+
+from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import User
 from chargers import authorization
 from chargers.models import Charger, ChargingSession
+from sharecharge.errors import Refused
 
 
 def may_open(charger: Charger, user: User | None) -> bool:
@@ -11,9 +14,19 @@ def may_open(charger: Charger, user: User | None) -> bool:
 
     A public charger that is not shared at the moment still opens and says so: people keep links and stickers.
     """
-    if user is not None and (user.is_staff or charger.owner_id == user.pk):
-        return True
-    return charger.access == Charger.Access.PUBLIC
+    return may_manage(charger, user) or charger.access == Charger.Access.PUBLIC
+
+
+def may_manage(charger: Charger, user: User | None) -> bool:
+    """Its owner and operators: they see all of it, change it, and tell it what to do."""
+    return user is not None and (user.is_staff or charger.owner_id == user.pk)
+
+
+def require_manager(charger: Charger, user: User) -> None:
+    """Refused: it is a charger of somebody else. Whoever may not even know of it is told that there is none."""
+    if not may_manage(charger, user):
+        is_known = may_open(charger, user)
+        raise Refused("not_yours", _("This charger belongs to somebody else."), status=403 if is_known else 404)
 
 
 def may_see_address(charger: Charger, user: User | None) -> bool:

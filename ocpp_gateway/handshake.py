@@ -104,7 +104,7 @@ def admit(door: Door, *, mark: str) -> Admission | Refusal:
         mark=mark,
         version=VERSIONS[subprotocol or V16.subprotocol],
         subprotocol=subprotocol,
-        is_accepted=charger.booted_at is not None and charger.registration == Charger.Registration.ACCEPTED,
+        is_accepted=charger.is_accepted,
         has_commands=charger.has_commands,  # type: ignore[attr-defined]
     )
     return Admission(connection, Facts(charger.pk, timezone.now(), arrival=arrival))

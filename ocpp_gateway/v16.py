@@ -228,6 +228,24 @@ def trigger_message(wish: Payload) -> Payload:
     return payload | ({"connectorId": wish["connector_id"]} if wish.get("connector_id") else {})
 
 
+@V16.asks(Command.Action.REFRESH, "TriggerMessage")
+def refresh(wish: Payload) -> Payload:
+    """§5.17: what its plugs are at, or what the meter of the one where a car charges says."""
+    return trigger_message({**wish, "message": {"state": "StatusNotification", "meter": "MeterValues"}[wish["what"]]})
+
+
+@V16.asks(Command.Action.UNLOCK, "UnlockConnector")
+def unlock(wish: Payload) -> Payload:
+    """§5.18."""
+    return {"connectorId": wish["connector_id"]}
+
+
+@V16.asks(Command.Action.RESET, "Reset")
+def reset(wish: Payload) -> Payload:
+    """§5.14."""
+    return {"type": "Hard" if wish["is_hard"] else "Soft"}
+
+
 @V16.asks(Command.Action.SET_CHARGING_PROFILE, "SetChargingProfile")
 def set_charging_profile(wish: Payload) -> Payload:
     """§5.16: at most `limit_a` amperes on each of `phases` lines, for the whole charger.

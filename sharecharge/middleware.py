@@ -1,4 +1,4 @@
-"""Two small wrappers around every web request: an id with one log line, and an expected "no" shown as a page."""
+"""Small wrappers around every web request: an id with one log line, and what cannot be answered shown as such."""
 
 import logging
 import time
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sharecharge import metrics, trace
+from chargers import database
+from sharecharge import metrics, trace, views
 from sharecharge.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ def request_log(get_response: type_of_view) -> type_of_view:
 
 
 class RefusalPages:
-    """Shows a `Refused` that a view did not handle as a page with its sentence and its status."""
+    """What views do not handle: a `Refused` becomes a page with its sentence and its status, and while the database
+    does not answer everybody is asked to come back (503)."""
 
     def __init__(self, get_response: type_of_view) -> None:
         self.get_response = get_response
@@ -43,9 +45,12 @@ class RefusalPages:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, Refused):
-            return None
-        return render(request, "refused.html", {"refusal": exception}, status=exception.status)
+        if isinstance(exception, Refused):
+            return render(request, "refused.html", {"refusal": exception}, status=exception.status)
+        if database.does_not_answer(exception):
+            logger.error("%s %s: the database does not answer: %s", request.method, request.path, exception)
+            return views.unavailable(request)
+        return None
 
 
 refusals = RefusalPages

@@ -4,6 +4,7 @@ A value that cannot be used stops the start with one sentence that names the var
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,8 @@ if env_file and Path(env_file).is_file():
     environ.Env.read_env(env_file)
 # Their values, right or wrong, belong in no log.
 CONFIDENTIAL = {
-    "SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN", "SENTRY_DSN"
+    "SECRET_KEY", "JWT_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN",
+    "SENTRY_DSN",
 }  # fmt: skip
 
 
@@ -86,6 +88,19 @@ def url(*schemes: str) -> Callable[[str], str]:
         return text.rstrip("/")
 
     return cast
+
+
+def origins(text: str) -> list[str]:
+    return [url("http", "https")(item) for item in items(text)]
+
+
+def rate(text: str) -> str | None:
+    if text == "none":
+        return None
+    count, _slash, period = text.partition("/")
+    if not count.isdecimal() or int(count) < 1 or period not in {"sec", "min", "hour", "day"}:
+        raise ValueError("write a number of requests and a period such as 600/min, or none")
+    return text
 
 
 def zone(text: str) -> str:
@@ -169,6 +184,11 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "channels",
     "csp",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
     "accounts",
@@ -182,6 +202,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -314,6 +335,8 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "
+# Attempts to log in are counted by address: the proxy's would be everybody's.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 EMAIL = read("EMAIL_URL", email, default=email("consolemail://"))
 EMAIL_BACKEND = EMAIL["EMAIL_BACKEND"]
 EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"] or 25
@@ -380,6 +403,62 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+
+# ----------------------------------------------------------------------------------------------- REST API
+
+# How often one person, and one address that is nobody, may ask; None: as often as they like.
+API_RATES = {
+    "nobody": read("API_RATE_NOBODY", rate, default="120/min"),
+    "person": read("API_RATE_PERSON", rate, default="600/min"),
+    "commands": read("API_RATE_COMMANDS", rate, default="60/min"),
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.rest.authentication.TokenAuthentication",
+        "accounts.rest.authentication.LoginAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.rest.permissions.IsPerson"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.rest.throttles.Everybody"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.rest.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.rest.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "accounts.rest.schema.Schema",
+    "EXCEPTION_HANDLER": "accounts.rest.errors.answer",
+    "NUM_PROXIES": 1 if TRUST_PROXY else 0,
+    "UNAUTHENTICATED_USER": None,
+}
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": read("JWT_KEY", secret, default=SECRET_KEY),
+    "ISSUER": SITE_URL,
+    "AUDIENCE": f"{SITE_URL}/api",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    # A token carries a hash of the password's hash: a changed password ends all that were given out before.
+    "CHECK_REVOKE_TOKEN": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ShareCharge",
+    "VERSION": "1",
+    "DESCRIPTION": "Share wallboxes, charge at them, pay and be paid.",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "TopUpStatus": "billing.models.TopUp.Status",
+        "PayoutStatus": "billing.models.Payout.Status",
+    },
+}
+# Pages of other origins that may call the API from a browser; none by default.
+CORS_ALLOWED_ORIGINS = read("CORS_ALLOWED_ORIGINS", origins, default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID"]
 
 # ----------------------------------------------------------------------------------------------- watching
 

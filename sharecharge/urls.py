@@ -2,7 +2,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from sharecharge import views, webapp
+from sharecharge import api, views, webapp
 
 admin.site.site_header = "ShareCharge"
 admin.site.site_title = "ShareCharge"
@@ -17,6 +17,7 @@ urlpatterns = [
     path("worker.js", webapp.worker, name="worker"),
     path("offline/", webapp.offline, name="offline"),
     re_path(r"^ocpp(?:/.*)?$", views.wallbox_address),
+    path("api/", include(api.urlpatterns)),
     path("accounts/", include("allauth.account.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
@@ -24,3 +25,6 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("chargers.urls")),
 ]
+
+handler404 = "sharecharge.views.not_found"
+handler500 = "sharecharge.views.server_error"

@@ -59,7 +59,7 @@ def test_given_numbers_replace_those_of_the_scale():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--rounds", "0"], ["--seconds", "-1"], ["--seconds", "x"], ["--sessions", "-5"]]
+    "arguments", [["--rounds", "0"], ["--seconds", "-1"], ["--seconds", "x"], ["--sessions", "-5"], ["--page", "bogus"]]
 )
 def test_a_number_that_makes_no_sense_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as refused:

@@ -5,6 +5,7 @@ charger's own times stand beside it.
 """
 
 from chargers.models.fleet import Charger, Connector
+from chargers.models.problems import ProblemReport
 from chargers.models.sessions import ChargingSession, MeterValue, UnmatchedStop
 from chargers.models.wire import Command, ConnectionAttempt, Message
 
@@ -16,5 +17,6 @@ __all__ = [
     "Connector",
     "Message",
     "MeterValue",
+    "ProblemReport",
     "UnmatchedStop",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -57,29 +58,21 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
             return self.listed()
         return self.live() if user.is_staff else self.live().filter(is_listed() | Q(owner=user))
 
+    def openable_by(self, user: User | None) -> ChargerQuerySet:
+        """Those whose page opens, as `visibility.may_open` tells it of one."""
+        public = Q(access=Charger.Access.PUBLIC)
+        if user is None:
+            return self.live().filter(public)
+        return self.live() if user.is_staff else self.live().filter(public | Q(owner=user))
+
     def charged_at_by(self, user: User) -> ChargerQuerySet:
         """Where this person has charged, also those that were deleted since."""
         return self.filter(pk__in=user.sessions.order_by().values("charger"))
 
-    def with_plug(
-        self, *, type: str = "", current: str = "", power_w: int | None = None, price: int | None = None
-    ) -> ChargerQuerySet:
-        """One plug must be all of it: of this type and current, at least so strong, at most so dear (minor units)."""
-        plug = Q()
-        plug &= Q(type=type) if type else Q()
-        plug &= Q(current=current) if current else Q()
-        plug &= Q(max_power_w__gte=power_w) if power_w else Q()
-        plug &= Q(tariff__price_per_kwh__lte=price) if price is not None else Q()
-        return self.filter(has_plug(plug)) if plug else self
-
-    def free_now(self) -> ChargerQuerySet:
-        return self.heard().filter(has_plug(Q(status__in=Connector.FREE_STATUSES)))
-
-    def usable_by(self, user: User | None, *, can_pay: bool) -> ChargerQuerySet:
-        """Where the rules of `authorization` let this person start; without money only where it costs nothing."""
-        plug = Q(tariff__isnull=False) if can_pay else Q(tariff__price_per_kwh=0)
-        theirs = is_listed() & Q(owner__is_active=True) & has_plug(plug)
-        return self.filter(theirs if user is None else theirs | Q(owner=user, is_enabled=True))
+    def with_plug(self, **like: Any) -> ChargerQuerySet:
+        """At least one plug fulfils all of this, see `has_plug`; whatever is None or "" does not matter."""
+        wanted = {lookup: value for lookup, value in like.items() if value not in (None, "")}
+        return self.filter(has_plug(Q(**wanted))) if wanted else self
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""
@@ -199,6 +192,11 @@ class Charger(models.Model):
         return bool(self.connection_mark and self.last_seen_at and self.last_seen_at >= silence_limit())
 
     @property
+    def is_accepted(self) -> bool:
+        """It has introduced itself once and was let in; before that it may say nothing else (OCPP 1.6 §4.2)."""
+        return self.booted_at is not None and self.registration == self.Registration.ACCEPTED
+
+    @property
     def address(self) -> str:
         """One line; only for those who may know it."""
         street = f"{self.street} {self.house_number}".strip()
@@ -213,7 +211,17 @@ USUAL_POWER_W = {"AC": 22_000, "DC": 350_000}
 
 class ConnectorQuerySet(models.QuerySet["Connector"]):
     def listed(self) -> ConnectorQuerySet:
-        return self.filter(is_enabled=True).select_related("tariff").order_by("connector_id")
+        return self.with_prices().filter(is_enabled=True)
+
+    def visible_to(self, user: User | None) -> ConnectorQuerySet:
+        """Where the charger's page opens, those that are switched on; all of one's own."""
+        seen = self.filter(charger__in=Charger.objects.openable_by(user).order_by())
+        if user is None:
+            return seen.filter(is_enabled=True)
+        return seen if user.is_staff else seen.filter(Q(is_enabled=True) | Q(charger__owner=user))
+
+    def with_prices(self) -> ConnectorQuerySet:
+        return self.select_related("tariff").order_by("connector_id")
 
 
 class Connector(models.Model):
@@ -271,6 +279,11 @@ class Connector(models.Model):
         if self.status in self.FREE_STATUSES:
             return "free"
         return "busy" if self.status in self.BUSY_STATUSES else "faulty"
+
+    @property
+    def price_per_kwh(self) -> int | None:
+        """In minor units; None: it has no price, and others cannot start."""
+        return self.tariff.price_per_kwh if self.tariff else None
 
     @property
     def rated_power_w(self) -> int:

@@ -10,11 +10,16 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from chargers.models.fleet import Charger, Connector
 from chargers.models.sessions import ChargingSession
 
 
 class CommandQuerySet(models.QuerySet["Command"]):
+    def visible_to(self, user: User) -> CommandQuerySet:
+        """Whoever gave it and the owner of its charger; an operator sees all."""
+        return self if user.is_staff else self.filter(Q(requested_by=user) | Q(charger__owner=user))
+
     def open(self) -> CommandQuerySet:
         return self.filter(answered_at=None)
 
@@ -33,6 +38,9 @@ class Command(models.Model):
         CHANGE_CONFIGURATION = "change_configuration", _("change the configuration")
         TRIGGER_MESSAGE = "trigger_message", _("ask for a message")
         SET_CHARGING_PROFILE = "set_charging_profile", _("limit the power")
+        UNLOCK = "unlock", _("unlock the plug")
+        RESET = "reset", _("restart")
+        REFRESH = "refresh", _("ask for its state")
 
     charger = models.ForeignKey(Charger, on_delete=models.PROTECT, related_name="commands")
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, null=True, blank=True, related_name="commands")
@@ -58,7 +66,7 @@ class Command(models.Model):
     REPEATABLE = frozenset(
         {
             Action.REMOTE_STOP, Action.GET_CONFIGURATION, Action.CHANGE_CONFIGURATION, Action.SET_CHARGING_PROFILE,
-            Action.TRIGGER_MESSAGE,
+            Action.TRIGGER_MESSAGE, Action.REFRESH,
         }
     )  # fmt: skip
 
@@ -66,7 +74,10 @@ class Command(models.Model):
         verbose_name = _("command")
         verbose_name_plural = _("commands")
         ordering = ("-pk",)
-        indexes = (models.Index(fields=["charger", "id"], condition=Q(answered_at=None), name="command_open"),)
+        indexes = (
+            models.Index(fields=["charger", "id"], condition=Q(answered_at=None), name="command_open"),
+            models.Index(fields=["charger", "-id"], name="command_by_charger"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} · {self.charger}"
@@ -81,7 +92,7 @@ class Command(models.Model):
         if self.error:
             return "expired" if self.error == "expired" else "failed"
         answer = (self.result or {}).get("status", "Accepted")
-        return "accepted" if answer in {"Accepted", "RebootRequired"} else "rejected"
+        return "accepted" if answer in {"Accepted", "RebootRequired", "Unlocked"} else "rejected"
 
 
 class ConnectionAttempt(models.Model):

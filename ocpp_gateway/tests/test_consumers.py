@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
 from billing import wallets
-from chargers import commands, database, live, presence, recorder, sessions
+from chargers import commands, control, database, live, presence, recorder, sessions
 from chargers.models import Charger, ChargingSession, Command, Connector, Message, MeterValue
 from ocpp_gateway import consumers, switchboard
 from ocpp_gateway.tests.station import Station, basic
@@ -556,6 +557,36 @@ def test_a_broken_channel_layer_stops_nothing(station, alice_card, monkeypatch):
     assert station.next_call()[2] == "GetConfiguration"
     station.call("StopTransaction", {"transactionId": session_id, "meterStop": 6000, "timestamp": LATER})
     assert ChargingSession.objects.get().cost == 2500
+
+
+@pytest.mark.parametrize(
+    ("ask", "call"),
+    [
+        (control.reset, ("Reset", {"type": "Soft"})),
+        (partial(control.reset, is_hard=True), ("Reset", {"type": "Hard"})),
+        (control.refresh, ("TriggerMessage", {"requestedMessage": "StatusNotification"})),
+    ],
+)
+def test_what_an_owner_asks_of_the_charger(ask, call, booted, bob):
+    """[TC_013, TC_014, TC_054]"""
+    command = ask(Charger.objects.get(), by=bob)
+    _type, message_id, *sent = booted.next_call()
+    assert tuple(sent) == call
+    booted.send([3, message_id, {"status": "Accepted"}])
+    booted.call("Heartbeat", {})
+    command.refresh_from_db()
+    assert command.status == "accepted"
+
+
+def test_an_unlock(booted, connector, bob):
+    """[TC_017]"""
+    command = control.unlock(Charger.objects.get(), connector, by=bob)
+    _type, message_id, *sent = booted.next_call()
+    assert sent == ["UnlockConnector", {"connectorId": 1}]
+    booted.send([3, message_id, {"status": "UnlockFailed"}])
+    booted.call("Heartbeat", {})
+    command.refresh_from_db()
+    assert command.status == "rejected"
 
 
 def test_a_new_password_is_never_logged(booted, caplog):

@@ -35,6 +35,10 @@ class TestSimulate:
                 cars.append([line.split("  ")[1] for line in output.splitlines() if "plugged in" in line])
         assert cars[0] == cars[1]
 
+    def test_an_address_of_another_kind_is_refused(self):
+        with pytest.raises(CommandError, match="ws://"):
+            call_command("simulate", url="http://127.0.0.1:1/ocpp", **ALICE)
+
     @pytest.mark.parametrize(("status", "sentence"), [(401, "password is wrong"), (404, "does not know")])
     def test_a_refusal_is_told_with_its_reason(self, status, sentence):
         with system_in_a_thread() as system:

@@ -83,8 +83,7 @@ def test_a_chargers_page_and_what_its_owner_sees(site: Site):
     visitor.locator("#places").get_by_role("link", name="Box to look at").click()
     visitor.wait_for_url("**/c/**")
     path = visitor.url.removeprefix(site.url)
-    for look in LOOKS:
-        viewport, options = LOOKS[look]
+    for viewport, options in LOOKS.values():
         look_at(site.visit(viewport, **options), path)
     owner = site.sign_up("Olga", PHONE)
     add_charger(site, owner, "Olga's box", (50.70, 15.90))

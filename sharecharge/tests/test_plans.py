@@ -11,7 +11,16 @@ from accounts import keyset
 from accounts.models import User
 from billing.models import Account, Entry, Hold, TopUp, Transfer
 from chargers import figures, sweeper
-from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Message, MeterValue, UnmatchedStop
+from chargers.models import (
+    Charger,
+    ChargingSession,
+    Command,
+    ConnectionAttempt,
+    Message,
+    MeterValue,
+    ProblemReport,
+    UnmatchedStop,
+)
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
 from sharecharge.testing import volume
@@ -115,6 +124,10 @@ def make_many(session: ChargingSession) -> None:
     volume.multiply(attempt, MANY)
     stop = UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
     volume.multiply(stop, MANY, transaction_id="'t' || n")
+    problem = ProblemReport.objects.create(
+        charger=charger, reporter=charger.owner, owner=charger.owner, kind="other", text="x"
+    )
+    volume.multiply(problem, MANY)
     wallet = Account.objects.get(user=session.user, kind="wallet")
     hold = Hold.objects.create(account=wallet, reference="x", amount=1, released_at=now)
     volume.multiply(hold, MANY, reference="'copy:' || n")
@@ -128,6 +141,7 @@ ENDLESS = [
     Command,
     ConnectionAttempt,
     UnmatchedStop,
+    ProblemReport,
     Entry,
     Transfer,
     Hold,
@@ -136,6 +150,7 @@ ENDLESS = [
 FILTERS = {
     ChargingSession: ["attention=held", "attention=long", "attention=unbilled"],
     Command: ["state=open"],
+    ProblemReport: ["status=open"],
     Hold: ["active=yes"],
 }
 

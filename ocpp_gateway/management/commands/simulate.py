@@ -42,6 +42,8 @@ class Command(BaseCommand):
         for name in ("speed", "gap", "stay", "sample", "connectors"):
             if options[name] <= 0:
                 raise CommandError(f"--{name} must be more than 0.")
+        if not options["url"].startswith(("ws://", "wss://")):
+            raise CommandError("--url begins with ws:// or wss://.")
         fleet = self.fleet(options)
         try:
             done = asyncio.run(

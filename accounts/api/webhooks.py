@@ -1,0 +1,163 @@
+"""Webhooks: an owner's or operator's program asks to be told what happens."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.urls import reverse
+from django_filters.rest_framework import FilterSet
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import events, webhooks
+from accounts.models import Delivery, Webhook
+from accounts.rest.permissions import IsOwner
+from accounts.rest.serializers import ModelSerializer, Serializer
+from accounts.rest.views import Resource
+
+TAG = "webhooks"
+
+
+class WebhookSerializer(ModelSerializer[Webhook]):
+    events = serializers.ListField(
+        child=serializers.ChoiceField(events.OFFERED), min_length=1, help_text="What the address is told of."
+    )
+    failing_since = serializers.DateTimeField(
+        read_only=True,
+        help_text="Since when it has taken nothing; after five days it is switched off. Null: all is well.",
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ("id", "url", "events", "is_enabled", "failing_since", "created_at")
+        read_only_fields = ("id", "created_at")
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "url": {"help_text": "https, on the public internet."},
+            "is_enabled": {"required": False, "default": True},
+        }
+
+
+class NewWebhookSerializer(WebhookSerializer):
+    """With the secret: this is the only answer that has it."""
+
+    secret = serializers.CharField(read_only=True, help_text="Signs every message (Standard Webhooks, `whsec_…`).")
+
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")  # type: ignore[assignment]
+
+
+class SecretSerializer(Serializer):
+    secret = serializers.CharField(read_only=True)
+
+
+class DeliverySerializer(ModelSerializer[Delivery]):
+    status = serializers.ChoiceField(("waiting", "delivered", "failed"), read_only=True)
+    payload = serializers.SerializerMethodField(help_text="What is sent: `type`, `timestamp` and `data`.")
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id", "event", "status", "created_at", "attempts", "next_attempt_at", "delivered_at", "response_status",
+            "error", "payload",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_payload(self, delivery: Delivery) -> Any:
+        return delivery.payload
+
+
+class DeliveryFilter(FilterSet):
+    event = django_filters.ChoiceFilter(choices=[(name, name) for name in events.ALL])
+
+    class Meta:
+        model = Delivery
+        fields = ("event",)
+
+
+EXAMPLE = OpenApiExample(
+    "A program that shows who charges",
+    value={"url": "https://home.example.org/hooks/charging", "events": ["session.started", "session.stopped"]},
+    request_only=True,
+)
+
+
+@extend_schema(tags=[TAG])
+@extend_schema_view(create=extend_schema(examples=[EXAMPLE], responses={201: NewWebhookSerializer}))
+class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
+    """One's own webhooks."""
+
+    scope: ClassVar[str | None] = TAG
+    permission_classes = (IsOwner,)
+    serializer_class = WebhookSerializer
+
+    def rows(self) -> QuerySet[Webhook]:
+        return self.person.webhooks.live()
+
+    def create(self, request: Request) -> Response:
+        """Adds an address. It hears what happens a few seconds later; its secret is in this answer only."""
+        told = self._read(request)
+        webhook = webhooks.create(self.person, url=told["url"], listens_to=told["events"])
+        if not told["is_enabled"]:
+            webhooks.change(webhook, is_enabled=False)
+        location = reverse("api:webhook-detail", args=[webhook.pk])
+        return Response(NewWebhookSerializer(webhook).data, status=201, headers={"Location": location})
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Changes address, events, or whether it is told anything."""
+        webhook = self.get_object()
+        told = self._read(request, partial=True)
+        webhooks.change(webhook, url=told.get("url"), listens_to=told.get("events"), is_enabled=told.get("is_enabled"))
+        return Response(WebhookSerializer(webhook).data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Ends it, with what still waits to be sent."""
+        webhooks.delete(self.get_object())
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=SecretSerializer)
+    @action(detail=True, methods=["post"])
+    def secret(self, request: Request, pk: str) -> Response:
+        """A new secret, at once: what is sent from now on is signed with it."""
+        return Response({"secret": webhooks.rotate_secret(self.get_object())})
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @action(detail=True, methods=["post"])
+    def ping(self, request: Request, pk: str) -> Response:
+        """Sends a message that tells nothing, to try the address."""
+        return accepted(webhooks.ping(self.get_object()))
+
+    def _read(self, request: Request, *, partial: bool = False) -> dict[str, Any]:
+        reader = WebhookSerializer(data=request.data, partial=partial)
+        reader.is_valid(raise_exception=True)
+        return dict(reader.validated_data)
+
+
+@extend_schema(tags=[TAG])
+class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
+    """What a webhook was told, newest first."""
+
+    scope: ClassVar[str | None] = TAG
+    permission_classes = (IsOwner,)
+    serializer_class = DeliverySerializer
+    filterset_class = DeliveryFilter
+
+    def rows(self) -> QuerySet[Delivery]:
+        return Delivery.objects.filter(
+            webhook=self.kwargs["webhook_id"], webhook__user=self.person, webhook__deleted_at=None
+        ).select_related("webhook")
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, webhook_id: str, pk: str) -> Response:
+        """Sends it again, under the same id, whatever became of it."""
+        return accepted(webhooks.replay(self.get_object()))
+
+
+def accepted(delivery: Delivery) -> Response:
+    """202: it will be sent; its address tells what became of it."""
+    location = reverse("api:delivery-detail", args=[delivery.webhook_id, delivery.pk])
+    return Response(DeliverySerializer(delivery).data, status=202, headers={"Location": location})

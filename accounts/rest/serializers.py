@@ -1,0 +1,36 @@
+"""Serializers that read only what they know: a misspelt or forbidden field is refused, never ignored."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+Row = TypeVar("Row", bound=Model)
+
+
+class KnownFieldsOnly:
+    """Also refuses what may only be read: role, balance, owner and identity are not their subject's to write."""
+
+    fields: Any
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [name for name in data if name not in self.fields or self.fields[name].read_only]
+            if unknown:
+                raise serializers.ValidationError(
+                    {
+                        name: [serializers.ErrorDetail(_("This cannot be set here."), "unknown_field")]
+                        for name in unknown
+                    }
+                )
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class Serializer(KnownFieldsOnly, serializers.Serializer[Any]):
+    """Of input or output that is no row."""
+
+
+class ModelSerializer(KnownFieldsOnly, serializers.ModelSerializer[Row]):
+    """Of a row."""

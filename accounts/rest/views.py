@@ -1,0 +1,69 @@
+"""What the API's addresses have in common."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.models import User
+from accounts.rest.pagination import Pages
+
+
+class Door(APIView):
+    """An address of the API.
+
+    `scope` is what a personal API token needs: `<scope>:read` or `<scope>:write`. None: tokens are not let in.
+    `parameters` are the query parameters that are read; others are refused: a misspelt filter would show too much.
+    """
+
+    scope: ClassVar[str | None] = None
+    parameters: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def person(self) -> User:
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if unknown := request.query_params.keys() - self.known_parameters():
+            fault = ErrorDetail(_("There is no such parameter here."), "unknown_parameter")
+            raise ValidationError({name: [fault] for name in sorted(unknown)})
+
+    def known_parameters(self) -> set[str]:
+        """`format` chooses the renderer and is the framework's own."""
+        return {"format", *self.parameters}
+
+
+class Resource(Door, GenericViewSet[Any]):
+    """Rows that a person may see. What is not among `rows()` does not exist: foreign is 404, never 403."""
+
+    pagination_class = Pages
+    # As long as the keys of our tables can be; anything else is no address at all.
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def rows(self) -> QuerySet[Any]:
+        """The rows that whoever asks may see."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):  # the schema is made without anybody who asks
+            model: type[Model] = self.get_serializer_class().Meta.model  # type: ignore[attr-defined]
+            return model._default_manager.none()
+        return self.rows()
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filters belong to the list: with one that is on by default, a row could be listed but not opened."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def known_parameters(self) -> set[str]:
+        known = super().known_parameters()
+        if self.action == "list":
+            filters = getattr(self, "filterset_class", None)
+            known |= {"limit", "cursor"} | set(filters.base_filters if filters else ())
+            known |= {"ordering"} if getattr(self, "ordering_fields", None) else set()
+        return known

@@ -1,0 +1,188 @@
+"""Chargers as programs see them: one shape for everybody, one for whoever owns or operates them."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.rest.serializers import ModelSerializer, Serializer
+from chargers import message_log, shapes, visibility
+from chargers.models import Charger, ConnectionAttempt, Message
+from chargers.serializers.connectors import STATES, ConnectorSerializer
+
+PLACE = ("name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude")
+
+
+class PersonSerializer(Serializer):
+    """Somebody by name. E-mail addresses are between their holder and us."""
+
+    id = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(source="__str__", read_only=True)
+
+
+class ChargerRowSerializer(ModelSerializer[Charger]):
+    """What both shapes have. The rows come from `with_plugs`."""
+
+    state = serializers.SerializerMethodField(help_text="The best that one of its plugs offers.")
+    seen_at = serializers.DateTimeField(
+        source="last_seen_at", read_only=True, allow_null=True, help_text="When it was heard last."
+    )
+    url = serializers.CharField(source="get_absolute_url", read_only=True, help_text="The path of its page for people.")
+
+    @extend_schema_field({"type": "string", "enum": list(STATES)})
+    def get_state(self, charger: Charger) -> str:
+        return shapes.state_of(charger)
+
+
+class PublicChargerSerializer(ChargerRowSerializer):
+    """What everybody may see. The position is blurred by 150 to 400 m."""
+
+    view = serializers.SerializerMethodField(help_text="Which of the shapes this is.")
+    latitude = serializers.FloatField(source="public_latitude", read_only=True)
+    longitude = serializers.FloatField(source="public_longitude", read_only=True)
+    connectors = ConnectorSerializer(source="listed_connectors", many=True, read_only=True)
+
+    class Meta:
+        model = Charger
+        fields = (
+            "view", "id", "code", "name", "city", "latitude", "longitude", "url", "is_sharing", "state", "seen_at",
+            "connectors",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"const": "public"})
+    def get_view(self, charger: Charger) -> str:
+        return "public"
+
+
+class OwnChargerSerializer(ChargerRowSerializer):
+    """What its owner and operators see, and may change. Latitude and longitude are exact."""
+
+    view = serializers.SerializerMethodField(help_text="Which of the shapes this is.")
+    latitude = serializers.FloatField(min_value=-90, max_value=90)
+    longitude = serializers.FloatField(min_value=-180, max_value=180)
+    owner = PersonSerializer(read_only=True)
+    is_online = serializers.BooleanField(read_only=True)
+    online_since = serializers.SerializerMethodField(help_text="Null while it is offline.")
+    connectors = ConnectorSerializer(source="all_connectors", many=True, read_only=True)
+
+    class Meta:
+        model = Charger
+        fields = (
+            "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "url", "owner", "access",
+            "is_sharing", "is_enabled", "state", "is_online", "online_since", "seen_at", "booted_at", "vendor",
+            "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
+            "connectors",
+        )  # fmt: skip
+        read_only_fields = (
+            "code", "public_latitude", "public_longitude", "booted_at", "vendor", "model", "serial_number",
+            "firmware_version", "status", "error_code", "created_at", "deleted_at",
+        )  # fmt: skip
+
+    @extend_schema_field({"const": "owner"})
+    def get_view(self, charger: Charger) -> str:
+        return "owner"
+
+    @extend_schema_field({"type": ["string", "null"], "format": "date-time"})
+    def get_online_since(self, charger: Charger) -> Any:
+        return charger.connected_at if charger.is_online else None
+
+
+class NewChargerSerializer(ModelSerializer[Charger]):
+    """A charger to be registered. Whoever asks owns it; an operator may name another owner."""
+
+    latitude = serializers.FloatField(min_value=-90, max_value=90)
+    longitude = serializers.FloatField(min_value=-180, max_value=180)
+    owner = serializers.PrimaryKeyRelatedField(queryset=User.objects.filter(is_active=True), required=False)
+
+    class Meta:
+        model = Charger
+        fields = (*PLACE, "access", "owner")
+
+
+class ConnectionSerializer(Serializer):
+    """What is typed into the wallbox, in the spellings that wallboxes ask for."""
+
+    identity = serializers.CharField(read_only=True, help_text="The charge point identity, and the user name.")
+    server_url = serializers.SerializerMethodField(help_text="For wallboxes that append the identity themselves.")
+    full_url = serializers.SerializerMethodField(help_text="For wallboxes that take one address.")
+
+    def get_server_url(self, charger: Charger) -> str:
+        return settings.CHARGER_URL
+
+    def get_full_url(self, charger: Charger) -> str:
+        return f"{settings.CHARGER_URL}/{charger.identity}"
+
+
+class CredentialsSerializer(ConnectionSerializer):
+    """The same with a new password, which is shown this once and is not kept."""
+
+    password = serializers.SerializerMethodField()
+
+    def get_password(self, charger: Charger) -> str:
+        return str(self.context["password"])
+
+
+class RegisteredSerializer(OwnChargerSerializer):
+    """A new charger, and what it needs to connect."""
+
+    connection = CredentialsSerializer(source="*", read_only=True)
+
+    class Meta(OwnChargerSerializer.Meta):
+        fields = (*OwnChargerSerializer.Meta.fields, "connection")  # type: ignore[assignment]  # one more
+
+
+class ChargerSerializer(serializers.BaseSerializer[Charger]):
+    """Each charger in the shape that whoever asks may see."""
+
+    class Meta:
+        model = Charger
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._own = OwnChargerSerializer(context=self.context)
+        self._public = PublicChargerSerializer(context=self.context)
+
+    def to_representation(self, charger: Charger) -> Any:
+        user = self.context["request"].user
+        is_own = visibility.may_manage(charger, user if isinstance(user, User) else None)
+        return (self._own if is_own else self._public).to_representation(charger)
+
+
+EITHER = PolymorphicProxySerializer(
+    component_name="Charger",
+    serializers={"public": PublicChargerSerializer, "owner": OwnChargerSerializer},
+    resource_type_field_name="view",
+)
+
+
+class ConnectionAttemptSerializer(ModelSerializer[ConnectionAttempt]):
+    """A wallbox knocked; repeats within a minute are one row."""
+
+    class Meta:
+        model = ConnectionAttempt
+        fields = ("id", "outcome", "path", "remote_address", "subprotocols", "count", "first_at", "last_at")
+        read_only_fields = fields
+
+
+class MessageSerializer(ModelSerializer[Message]):
+    """A call and its answer as they went over the wire. Owners see only the end of drivers' card numbers."""
+
+    request = serializers.SerializerMethodField()
+    response = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = ("id", "at", "direction", "message_id", "action", "request", "response", "is_error", "note")
+        read_only_fields = fields
+
+    def get_request(self, message: Message) -> str:
+        return self._text(message.request)
+
+    def get_response(self, message: Message) -> str:
+        return self._text(message.response)
+
+    def _text(self, frame: str) -> str:
+        return frame if self.context["request"].user.is_staff else message_log.mask_cards(frame)

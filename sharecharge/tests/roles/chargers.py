@@ -1,0 +1,49 @@
+"""Chargers, their sessions, and what is asked of them. Bob's charger is public; `hidden` is Otto's and private."""
+
+from sharecharge.tests.roles.row import Row
+
+NEW = {"name": "Garage", "city": "Brno", "latitude": 49.2, "longitude": 16.6}
+
+#            nobody alice charlie bob otto oscar dora
+ALL = "200 200 200 200 200 200 401"
+BOBS = "401 403 403 200 403 200 401"
+OTTOS = "401 404 404 404 200 200 401"
+
+CHARGER = {"address": lambda stage: {"pk": stage.charger.pk}}
+HIDDEN = {"address": lambda stage: {"pk": stage.hidden.pk}}
+OF_CHARGER = {"address": lambda stage: {"charger": stage.charger.pk}}
+OF_HIDDEN = {"address": lambda stage: {"charger": stage.hidden.pk}}
+PLUG = {"address": lambda stage: {"pk": stage.connector.pk}}
+BY_IDENTITY = {"address": lambda stage: {"identity": stage.charger.identity, "number": 1}}
+
+FLEET = [
+    Row("GET", "charger-list", ALL),
+    Row("GET", "charger-list", "401 200 200 200 200 200 401", query="?mine=true"),
+    Row("GET", "charger-list", "401 200 200 200 200 200 401", query="?usable_by_me=true"),
+    Row("GET", "charger-list", "401 403 403 403 403 200 401", query="?deleted=true"),
+    Row("POST", "charger-list", "401 403 403 201 201 201 401", body=lambda _stage: NEW),
+    Row("POST", "charger-list", "401 403 403 201 403 201 401", body=lambda stage: {**NEW, "owner": stage.bob.pk}),
+    Row("GET", "charger-detail", ALL, **CHARGER),
+    Row("GET", "charger-detail", "404 404 404 404 200 200 401", **HIDDEN),
+    Row("PATCH", "charger-detail", BOBS, body=lambda _stage: {"name": "New"}, **CHARGER),
+    Row("PATCH", "charger-detail", OTTOS, body=lambda _stage: {"name": "New"}, **HIDDEN),
+    Row("PATCH", "charger-detail", "401 403 403 403 403 200 401", body=lambda _s: {"is_enabled": False}, **CHARGER),
+    Row("PATCH", "charger-detail", "401 403 403 400 403 400 401", body=lambda _s: {"identity": "X"}, **CHARGER),
+    Row("DELETE", "charger-detail", "401 403 403 409 403 409 401", **CHARGER),
+    Row("DELETE", "charger-detail", "401 404 404 404 204 204 401", **HIDDEN),
+    Row("POST", "charger-password", BOBS, **CHARGER),
+    Row("POST", "charger-password", OTTOS, **HIDDEN),
+    Row("GET", "charger-connection", BOBS, **CHARGER),
+    Row("GET", "charger-connection", OTTOS, **HIDDEN),
+    Row("GET", "charger-attempts-list", BOBS, **OF_CHARGER),
+    Row("GET", "charger-attempts-list", OTTOS, **OF_HIDDEN),
+    Row("GET", "charger-messages-list", BOBS, **OF_CHARGER),
+    Row("GET", "charger-messages-list", OTTOS, **OF_HIDDEN),
+    Row("GET", "charger-connectors-list", ALL, **OF_CHARGER),
+    Row("GET", "charger-connectors-list", "404 404 404 404 200 200 401", **OF_HIDDEN),
+    Row("GET", "connector-detail", ALL, **PLUG),
+    Row("PATCH", "connector-detail", BOBS, body=lambda _stage: {"price_per_kwh": "6.00"}, **PLUG),
+    Row("GET", "connector-by-identity", "401 404 404 200 404 200 401", **BY_IDENTITY),
+]
+
+ROWS = [*FLEET]

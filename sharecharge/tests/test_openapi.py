@@ -1,0 +1,46 @@
+"""The schema of the API: complete, valid, and the committed copy is that of the code."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
+
+
+def made_now() -> str:
+    """Fails on whatever the generator had to guess, and on what is no valid OpenAPI."""
+    out = StringIO()
+    call_command("spectacular", "--fail-on-warn", "--validate", stdout=out)
+    return out.getvalue()
+
+
+def test_the_committed_schema_is_that_of_the_code():
+    assert made_now() == COMMITTED.read_text(), "./run manage spectacular --file docs/openapi.yaml"
+
+
+def test_it_is_served(db: None):
+    response = Client().get("/api/openapi.yaml")
+    assert response.status_code == 200
+    assert yaml.safe_load(response.content)["openapi"].startswith("3.1")
+
+
+def test_nothing_of_the_internal_api_is_in_it():
+    assert "internal" not in made_now()
+
+
+def test_every_operation_tells_how_it_says_no():
+    for path, operations in yaml.safe_load(made_now())["paths"].items():
+        for method, operation in operations.items():
+            assert {"400", "429", "503"} <= operation["responses"].keys(), (method, path)
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/docs/?script=", "/api/redoc/"])
+def test_the_readers_load_nothing_from_elsewhere(db: None, path: str):
+    response = Client().get(path)
+    assert response.status_code == 200
+    assert b"https://" not in response.content
+    assert "cdn" not in response["Content-Security-Policy"]
