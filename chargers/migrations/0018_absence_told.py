@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chargers", "0015_problem_reports"),
+        ("chargers", "0016_card_claims"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
