@@ -442,6 +442,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "Availability": "chargers.serializers.connectors.STATES",
+        "SessionState": "chargers.serializers.sessions.STATES",
+        "CommandState": "chargers.serializers.commands.STATES",
+        "StepState": "chargers.serializers.commands.STEP_STATES",
+        "CommandAction": "chargers.models.Command.Action",
+        "AskedAction": "chargers.serializers.commands.ASKED",
+    },
 }
 # Pages of other origins that may call the API from a browser; none by default.
 CORS_ALLOWED_ORIGINS = read("CORS_ALLOWED_ORIGINS", origins, default=[])
