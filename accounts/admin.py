@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import id_tags, keyset, people, service_keys, webhooks
-from accounts.models import Delivery, IdTag, ServiceKey, User, Webhook
+from accounts import id_tags, keyset, logins, people, service_keys, tokens, webhooks
+from accounts.models import ApiToken, Delivery, IdTag, Login, ServiceKey, User, Webhook
 from sharecharge.errors import Refused
 
 # A search by people, cards or chargers goes on with so many of them.
@@ -289,3 +289,32 @@ class DeliveryAdmin(EndlessAdmin):
     @admin.action(description=gettext_lazy("Send again"))
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         self.for_each(request, deliveries, webhooks.replay)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "name", "user", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
+    search_fields = ("prefix", "name", "user__email", "user__name")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        self.for_each(request, chosen, tokens.revoke)
+
+
+@admin.register(Login)
+class LoginAdmin(ReadOnlyAdmin):
+    list_display = ("id", "user", "created_at", "expires_at", "ended_at")
+    search_fields = ("user__email", "user__name")
+    list_select_related = ("user",)
+    exclude = ("token_id",)
+    actions = ("end",)
+
+    @admin.action(description=gettext_lazy("End: the program has to log in again"))
+    def end(self, request: HttpRequest, chosen: QuerySet[Login]) -> None:
+        self.for_each(request, chosen, logins.close)
+
+
+name_fields(Login, user=gettext_lazy("user"))

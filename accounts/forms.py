@@ -1,14 +1,45 @@
+from typing import Any
+
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
+from accounts.models import User
 from sharecharge.errors import Refused
 
 
 class SignupForm(AllauthSignupForm):
     name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
     field_order = ("name", "email", "password1", "password2")
+
+
+class ProfileForm(forms.Form):
+    name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
+
+
+class PasswordForm(forms.Form):
+    """Whoever sits here is the person whose account it is."""
+
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError(_("This is not your password."))
+        return password
+
+
+class CardNameForm(forms.Form):
+    name = forms.CharField(label=_("Name of the card"), max_length=60, required=False)
 
 
 class CardForm(forms.Form):

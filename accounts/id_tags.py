@@ -70,6 +70,21 @@ def set_enabled(tag: IdTag, *, enabled: bool) -> None:
     tag.save(update_fields=["is_enabled"])
 
 
+def rename(tag: IdTag, *, name: str) -> None:
+    """Empty: the card is called by the end of its number again."""
+    tag.name = name.strip()
+    tag.save(update_fields=["name"])
+
+
+def change(tag: IdTag, *, name: str | None = None, is_enabled: bool | None = None) -> None:
+    """Both or nothing; None: stays as it is."""
+    with transaction.atomic():
+        if is_enabled is not None:
+            set_enabled(tag, enabled=is_enabled)
+        if name is not None:
+            rename(tag, name=name)
+
+
 def delete(tag: IdTag) -> None:
     """Soft delete: the number becomes free, the history keeps the card."""
     tag.is_enabled = False

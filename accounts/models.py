@@ -1,4 +1,4 @@
-"""Who: people and the cards that they hold at a charger."""
+"""Who: people, the cards that they hold at a charger, and what their programs log in with."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -90,6 +90,11 @@ class IdTagQuerySet(models.QuerySet["IdTag"]):
 
     def cards_of(self, user: User) -> "IdTagQuerySet":
         return self.live().filter(user=user, kind=IdTag.Kind.RFID)
+
+    def visible_to(self, user: User) -> "IdTagQuerySet":
+        """Cards, the deleted ones too: one's own, or all for an operator. The phone's tag is nobody's business."""
+        cards = self.filter(kind=IdTag.Kind.RFID)
+        return cards if user.is_staff else cards.filter(user=user)
 
 
 class IdTag(models.Model):
@@ -249,3 +254,56 @@ class Delivery(models.Model):
         if self.delivered_at is not None:
             return "delivered"
         return "waiting" if self.next_attempt_at is not None else "failed"
+
+
+class Login(models.Model):
+    """A program's log-in by password: it goes on from one refresh token to the next until it ends.
+
+    `token_id` is the `jti` of the one refresh token that is still good. Whoever brings an older one of this login has
+    stolen it, or was robbed, so the login ends.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="logins")
+    token_id = models.CharField(max_length=32)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), db_index=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("login of a program")
+        verbose_name_plural = _("logins of programs")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def living(self) -> "ApiTokenQuerySet":
+        """Neither revoked nor expired."""
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None)
+
+
+class ApiToken(models.Model):
+    """A personal token for a program that shall not know the password. Only its digest is kept, see tokens.py."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens", verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=60, help_text=_("What the token is for."))
+    prefix = models.CharField(_("begins with"), max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(_("scopes"), default=list)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,8 +1,11 @@
-"""People: what they become. Nobody is ever deleted."""
+"""People: what they become. No row is ever deleted: the books point to it. A name can be forgotten."""
 
+from allauth.account.models import EmailAddress
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from sharecharge.errors import Refused
 
 
 class PersonRequest(HttpRequest):
@@ -21,3 +24,28 @@ def set_active(user: User, *, active: bool) -> None:
     """Off: logins, open browser sessions and cards stop at once; the history stays."""
     user.is_active = active
     user.save(update_fields=["is_active"])
+
+
+def rename(user: User, *, name: str) -> None:
+    user.name = name.strip()
+    user.save(update_fields=["name"])
+
+
+def forget(user: User) -> None:
+    """For good: no login, no name, no address. Sessions and transfers of this row stay, and tell of nobody."""
+    EmailAddress.objects.filter(user=user).delete()
+    user.email = f"deleted-{user.pk}@deleted.invalid"
+    user.name = _("Deleted account")
+    user.is_active = False
+    user.set_unusable_password()
+    user.save(update_fields=["email", "name", "is_active", "password"])
+
+
+def change(user: User, *, by: User, name: str = "", role: str = "", is_active: bool | None = None) -> None:
+    """What an operator changes of somebody; empty or None: stays. Refused: the own role, or to switch off oneself."""
+    if user == by and (role not in ("", user.role) or is_active is False):
+        raise Refused("own_account", _("Another operator has to do that: it is your own account."))
+    user.name = name.strip() or user.name
+    user.role = role or user.role
+    user.is_active = user.is_active if is_active is None else is_active
+    user.save(update_fields=["name", "role", "is_active"])

@@ -1,4 +1,4 @@
-"""Pages about a person: cards, and becoming an owner."""
+"""Pages about a person: profile, cards, and becoming an owner."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -8,11 +8,22 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts import id_tags, people
-from accounts.forms import CardForm
+from accounts.forms import CardForm, CardNameForm, ProfileForm
 from accounts.models import IdTag
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from sharecharge.errors import Refused
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: PersonRequest) -> HttpResponse:
+    form = ProfileForm(request.POST or None, initial={"name": request.user.name})
+    if form.is_valid():
+        people.rename(request.user, name=form.cleaned_data["name"])
+        messages.success(request, _("Saved."))
+        return redirect("profile")
+    return render(request, "accounts/profile.html", {"form": form}, status=400 if form.is_bound else 200)
 
 
 @login_required
@@ -40,6 +51,19 @@ def card_switch(request: PersonRequest, pk: int) -> HttpResponse:
         messages.success(request, _("The card %(card)s is switched on.") % {"card": card})
     else:
         messages.success(request, _("The card %(card)s is switched off.") % {"card": card})
+    return redirect("cards")
+
+
+@login_required
+@post_or_back_to("cards")
+def card_name(request: PersonRequest, pk: int) -> HttpResponse:
+    card = get_object_or_404(IdTag.objects.cards_of(request.user), pk=pk)
+    form = CardNameForm(request.POST)
+    if form.is_valid():
+        id_tags.rename(card, name=form.cleaned_data["name"])
+        messages.success(request, _("Saved."))
+    else:
+        messages.error(request, " ".join(map(str, form.errors["name"])))
     return redirect("cards")
 
 

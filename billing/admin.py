@@ -1,5 +1,6 @@
 """The ledger for operators: read-only. The one thing to do is a reversal, which is a further transfer."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.admin import EndlessAdmin, ReadOnlyAdmin, key_in, name_fields, people_called
 from accounts.models import User
-from billing import audit, bills, ledger, providers, units
+from billing import audit, bills, ledger, payouts, providers, units
 from billing.models import Account, Checkpoint, Entry, Hold, LedgerCheck, Payout, Tariff, TopUp, Transfer
 
 
@@ -32,7 +33,7 @@ name_fields(Entry, transfer=gettext_lazy("transfer"), account=gettext_lazy("acco
 name_fields(Hold, account=gettext_lazy("account"))
 name_fields(TopUp, user=gettext_lazy("user"), idempotency_key=gettext_lazy("idempotency key"))
 name_fields(Tariff, owner=gettext_lazy("owner"))
-name_fields(Payout, user=gettext_lazy("user"))
+name_fields(Payout, user=gettext_lazy("user"), decided_by=gettext_lazy("decided by"))
 name_fields(Checkpoint, account=gettext_lazy("account"))
 name_fields(LedgerCheck, cleared_by=gettext_lazy("cleared by"))
 
@@ -222,11 +223,44 @@ class TariffAdmin(ReadOnlyAdmin):
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
-    list_display = ("id", "user", money_column("amount", gettext_lazy("amount")), "status", "created_at", "finished_at")
+    list_display = (
+        "id",
+        "user",
+        money_column("amount", gettext_lazy("amount")),
+        "bank_account",
+        "status",
+        "created_at",
+        "finished_at",
+        "decided_by",
+    )
     list_filter = ("status",)
     search_fields = ("user__email", "user__name", "bank_account")
     date_hierarchy = "created_at"
-    list_select_related = ("user",)
+    list_select_related = ("user", "decided_by")
+    actions = ("pay", "refuse")
+
+    @admin.action(description=gettext_lazy("The money was sent"))
+    def pay(self, request: HttpRequest, chosen: QuerySet[Payout]) -> None:
+        assert isinstance(request.user, User)
+        self.for_each(request, chosen, partial(payouts.pay, by=request.user))
+
+    @admin.action(description=gettext_lazy("Refuse, and give the money back to the wallet"))
+    def refuse(self, request: HttpRequest, chosen: QuerySet[Payout]) -> TemplateResponse | None:
+        form = ReasonForm(request.POST if "reason" in request.POST else None)
+        if not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Refuse payouts"),
+                "payouts": chosen.select_related("user"),
+                "form": form,
+                "checkbox": ACTION_CHECKBOX_NAME,
+                "opts": self.opts,
+            }
+            return TemplateResponse(request, "admin/refuse_payouts.html", context)
+        assert isinstance(request.user, User)
+        reason = form.cleaned_data["reason"]
+        self.for_each(request, chosen, partial(payouts.refuse, by=request.user, reason=reason))
+        return None
 
 
 class SoundFilter(admin.SimpleListFilter):

@@ -1,5 +1,6 @@
 """What became of a bill: how much of it is paid, still owed, or was taken back. Reads the ledger, moves nothing."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from billing.models import Account, Entry, Transfer
 Key = TypeVar("Key")
 # Reference of a reversal: the transfer that it takes back.
 REVERSAL = "reversal:"
+# Reference of a session's bill, or of a correction of it.
+SESSION = re.compile(r"session:(\d+)(?::|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,12 @@ def with_reversed(entries: Iterable[Entry]) -> list[tuple[Entry, Transfer | None
     keys = {row.pk: row.transfer.reference.removeprefix(REVERSAL) for row in rows if _is_reversal(row.transfer)}
     originals = Transfer.objects.in_bulk([int(key) for key in keys.values() if key.isdecimal()])
     return [(row, originals.get(int(keys[row.pk])) if keys.get(row.pk, "").isdecimal() else None) for row in rows]
+
+
+def session_of(transfer: Transfer) -> int | None:
+    """The key of the session whose bill this transfer is a part of."""
+    found = SESSION.match(transfer.reference)
+    return int(found[1]) if found else None
 
 
 def _is_reversal(transfer: Transfer) -> bool:

@@ -264,17 +264,24 @@ class TopUp(models.Model):
 
 
 class Payout(models.Model):
-    """Earnings that an owner asked to be sent to a bank account."""
+    """Money that somebody asked to be sent to a bank account: on hold until an operator has decided, see payouts.py."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", _("requested")
         PAID = "paid", _("paid")
         REFUSED = "refused", _("refused")
+        CANCELLED = "cancelled", _("cancelled")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payouts")
     amount = models.BigIntegerField(_("amount"))
     bank_account = models.CharField(_("bank account"), max_length=50)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.REQUESTED)
+    # None: from before there were keys.
+    idempotency_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001 - many are None
+    reason = models.CharField(_("reason"), max_length=200, blank=True, db_default="", default="")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -282,7 +289,15 @@ class Payout(models.Model):
         verbose_name = _("payout")
         verbose_name_plural = _("payouts")
         ordering = ("-pk",)
-        constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="payout_is_positive"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(amount__gt=0), name="payout_is_positive"),
+            models.UniqueConstraint(fields=["user", "idempotency_key"], name="payout_once_per_key"),
+        )
 
     def __str__(self) -> str:
         return f"{self.user}: {self.amount}"
+
+    @property
+    def reference(self) -> str:
+        """Of its hold and of its transfer."""
+        return f"payout:{self.pk}"

@@ -1,5 +1,6 @@
 """Money as programs see it: decimal text in whole units of the currency, "172.00"."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +8,9 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.rest.serializers import Serializer
+from accounts.rest.serializers import ModelSerializer, Serializer
+from billing import bills
+from billing.models import Account, Entry, Payout, TopUp, Transfer
 
 
 @extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d+\.\d{2}$", "examples": ["172.00"]})
@@ -38,3 +41,57 @@ class WalletSerializer(Serializer):
 
     def get_currency(self, wallet: object) -> str:
         return settings.CURRENCY
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    entry: Entry
+    reversed: Transfer | None
+
+
+class EntrySerializer(Serializer):
+    """A line of the statement: an entry, and the transfer that it reverses if it does."""
+
+    id = serializers.IntegerField(source="entry.pk", read_only=True)
+    at = serializers.DateTimeField(source="entry.transfer.created_at", read_only=True)
+    kind = serializers.ChoiceField(Transfer.Kind.choices, source="entry.transfer.kind", read_only=True)
+    description = serializers.CharField(source="entry.transfer.description", read_only=True)
+    amount = MoneyField(source="entry.amount", read_only=True, help_text="What came in, or with `-` went out.")
+    account = serializers.ChoiceField(
+        [Account.Kind.WALLET.value, Account.Kind.RECEIVABLE.value],
+        source="entry.account.kind",
+        read_only=True,
+        help_text="The wallet, or what is owed (`receivable`).",
+    )
+    session = serializers.SerializerMethodField(help_text="The session whose bill this is, or whose bill is reversed.")
+
+    def get_session(self, line: Line) -> int | None:
+        return bills.session_of(line.reversed or line.entry.transfer)
+
+
+class TopUpSerializer(ModelSerializer[TopUp]):
+    amount = MoneyField()
+
+    class Meta:
+        model = TopUp
+        fields = ("id", "amount", "status", "created_at", "finished_at")
+        read_only_fields = ("status", "created_at", "finished_at")
+
+
+class RequestedTopUpSerializer(TopUpSerializer):
+    payment_url = serializers.URLField(read_only=True, allow_null=True, help_text="Where to pay; null once it is paid.")
+
+    class Meta(TopUpSerializer.Meta):
+        fields = (*TopUpSerializer.Meta.fields, "payment_url")  # type: ignore[assignment]
+
+
+class PayoutSerializer(ModelSerializer[Payout]):
+    amount = MoneyField()
+    bank_account = serializers.RegexField(
+        r"^[A-Z0-9][A-Z0-9 /-]{4,48}[A-Z0-9]$", max_length=50, help_text="An IBAN, or as your bank writes it."
+    )
+
+    class Meta:
+        model = Payout
+        fields = ("id", "amount", "bank_account", "status", "reason", "created_at", "finished_at")
+        read_only_fields = ("status", "reason", "created_at", "finished_at")

@@ -44,6 +44,14 @@ def kw(power_w: int | None) -> str:
     return f"{formats.number_format(rounded, decimal_pos=1, use_l10n=True)}{NO_BREAK}kW"
 
 
+def distance(metres: float) -> str:
+    """840 → "840 m", 3240 → "3.2 km", 48100 → "48 km"."""
+    if metres < 1000:
+        return f"{round(metres / 10) * 10}{NO_BREAK}m"
+    rounded = Decimal(metres / 1000).quantize(Decimal("0.1") if metres < 10_000 else Decimal(1), ROUND_HALF_UP)
+    return f"{formats.number_format(rounded, use_l10n=True)}{NO_BREAK}km"
+
+
 def per_kwh(minor: int | None) -> str:
     """550 → "5.50 Kč/kWh", 0 → "free", None → "–"."""
     if minor is None:
@@ -66,3 +74,10 @@ def duration(seconds: int | None) -> str:
     if hours:
         return f"{hours}{NO_BREAK}h {minutes}{NO_BREAK}min"
     return f"{minutes}{NO_BREAK}min {rest}{NO_BREAK}s" if minutes else f"{rest}{NO_BREAK}s"
+
+
+def hours(minutes: int) -> str:
+    """110 → "1 h 50 min", 120 → "2 h", 40 → "40 min"."""
+    whole, rest = divmod(minutes, 60)
+    parts = [f"{whole}{NO_BREAK}h"] * bool(whole) + [f"{rest}{NO_BREAK}min"] * bool(rest or not whole)
+    return NO_BREAK.join(parts)

@@ -21,6 +21,7 @@ from billing.models import Entry, Hold, TopUp
 from sharecharge.errors import Refused
 
 PAGE_SIZE = 30
+USUAL_AMOUNTS = (200, 500, 1000)  # whole units of the currency
 # A payment that was left alone for longer is not offered again.
 OFFERED_FOR = timedelta(days=1)
 
@@ -36,6 +37,8 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
         "top_ups": TopUp.objects.filter(
             user=request.user, status=TopUp.Status.PENDING, created_at__gt=timezone.now() - OFFERED_FOR
         )[:5],
+        "amounts": [amount for amount in USUAL_AMOUNTS if amount * 100 <= settings.TOP_UP_LIMIT],
+        "currency": units.symbol(),
         "can_pay": settings.PAYMENT_PROVIDER in providers.PROVIDERS,
     }
     return render(request, "billing/wallet.html", context, status=status)

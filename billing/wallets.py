@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing import audit, ledger
-from billing.models import Account, Hold, TopUp, Transfer
+from billing.models import Account, Hold, Payout, TopUp, Transfer
 from billing.providers import PaymentProvider
 from sharecharge import prepared
 from sharecharge.errors import Refused
@@ -153,6 +153,18 @@ def credit_top_up(top_up: TopUp) -> Transfer | None:
         changes={top_up.user: top_up.amount},
         counter={Kind.OUTSIDE: -top_up.amount},
         description="",
+    )
+
+
+def pay_out(payout: Payout) -> Transfer | None:
+    """Takes what is on hold for a payout out of the wallet, and out of the platform."""
+    return _move(
+        Transfer.Kind.PAYOUT,
+        reference=payout.reference,
+        changes={payout.user: -payout.amount},
+        counter={Kind.OUTSIDE: payout.amount},
+        description="",
+        hold=payout.reference,
     )
 
 

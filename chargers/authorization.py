@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
 from billing import wallets
 from chargers.models import Charger, ChargingSession, Connector
-from chargers.models.fleet import ChargerQuerySet
+from chargers.models.fleet import ChargerQuerySet, has_plug
 from sharecharge.errors import Refused
 from sharecharge.prepared import Prepared
 
@@ -140,14 +140,14 @@ def _check(charger: Charger, tag: IdTag | None, plugs: list[Connector], *, with_
     return Verdict(tag, reason)
 
 
-def usable_by(user: User, chargers: ChargerQuerySet) -> ChargerQuerySet:
-    """Those of the chargers where `check` accepts a start by this person's phone."""
-    if _check_card(id_tags.virtual_tag(user)):
+def usable_by(user: User | None, chargers: ChargerQuerySet) -> ChargerQuerySet:
+    """Those of the chargers where `check` accepts a start by this person's phone; None: by somebody with money."""
+    if user is not None and _check_card(id_tags.virtual_tag(user)):
         return chargers.none()
-    payable = Q(tariff__isnull=False) if check_wallet(user) is None else Q(tariff__price_per_kwh=0)
-    plugs = Connector.objects.filter(payable, charger=OuterRef("pk"), is_enabled=True).order_by()
-    others = Q(Exists(plugs), access=Charger.Access.PUBLIC, is_sharing=True, owner__is_active=True)
-    return chargers.live().filter(Q(owner=user) | others, is_enabled=True)
+    can_pay = user is None or check_wallet(user) is None
+    payable = Q(tariff__isnull=False) if can_pay else Q(tariff__price_per_kwh=0)
+    usable = has_plug(payable) & Q(access=Charger.Access.PUBLIC, is_sharing=True, owner__is_active=True)
+    return chargers.live().filter(usable if user is None else usable | Q(owner=user), is_enabled=True)
 
 
 def is_free_for(charger: Charger, connector: Connector, user: User) -> bool:

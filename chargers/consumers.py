@@ -258,7 +258,7 @@ class SessionConsumer(Watcher):
         return groups
 
     def look(self) -> shapes.Shape:
-        return shapes.session(self.session())
+        return shapes.session(self.session(), viewer=self.user)
 
     def concerns(self, event: Event) -> bool:
         key = self.scope["url_route"]["kwargs"]["pk"]

@@ -1,15 +1,19 @@
-"""What owners type about their chargers."""
+"""What owners type about their chargers, and what drivers look for on the map."""
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
-from chargers import settlement
+from chargers import authorization, settlement
 from chargers.models import Charger, ChargingSession, Connector
+from chargers.models.fleet import ChargerQuerySet
+from chargers.models.sessions import SessionQuerySet
 
 POWER_LIMIT_W = 1_000_000
 OPERATORS_LIMIT_WH = 10_000_000
@@ -28,6 +32,15 @@ class DegreesField(forms.FloatField):
 
     def prepare_value(self, value: Any) -> Any:
         return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+
+
+class DayInput(forms.DateInput):
+    """The browser's own calendar; it sends and takes ISO dates in every language."""
+
+    input_type = "date"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs, format="%Y-%m-%d")
 
 
 class PlaceForm(forms.Form):
@@ -84,6 +97,79 @@ class ConnectorForm(forms.Form):
         initial = {name: getattr(connector, name) for name in ("type", "current", "max_power_w", "is_enabled")}
         initial["price_per_kwh"] = connector.tariff.price_per_kwh if connector.tariff else None
         return cls(data, initial=initial, prefix=f"connector{connector.connector_id}")
+
+
+ANY = ("", _("any"))
+POWERS_W = (3_700, 7_400, 11_000, 22_000, 50_000)
+
+
+class FilterForm(forms.Form):
+    """What a driver looks for on the map; it comes from the address (`?connector=CCS&free=on`), so links keep it."""
+
+    free = forms.BooleanField(label=_("Free now"), required=False)
+    usable = forms.BooleanField(label=_("Open to me"), required=False)
+    connector = forms.ChoiceField(label=_("Plug"), choices=[ANY, *Connector.Type.choices], required=False)
+    current = forms.ChoiceField(label=_("Current"), choices=[ANY, *Connector.Current.choices], required=False)
+    power = forms.TypedChoiceField(label=_("Power at least"), coerce=int, empty_value=None, required=False)
+    price = MoneyField(required=False, high=OWNERS_PRICE_LIMIT)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        power, price = self.fields["power"], self.fields["price"]
+        assert isinstance(power, forms.TypedChoiceField)
+        power.choices = [ANY, *((power_w, units.kw(power_w)) for power_w in POWERS_W)]
+        price.label = _("Price at most (%(currency)s per kWh)") % {"currency": units.symbol()}
+
+    @property
+    def more_count(self) -> int:
+        """How many of the folded fields say something."""
+        return sum(bool(self[name].value()) for name in ("connector", "current", "power", "price"))
+
+    def chosen(self, chargers: ChargerQuerySet, user: User | None) -> ChargerQuerySet:
+        """Those of the chargers that are looked for. For a valid form."""
+        wish = self.cleaned_data
+        chargers = chargers.with_plug(
+            type=wish["connector"],
+            current=wish["current"],
+            max_power_w__gte=wish["power"],
+            tariff__price_per_kwh__lte=wish["price"],
+            status__in=Connector.FREE_STATUSES if wish["free"] else None,
+        )
+        if wish["free"]:
+            chargers = chargers.heard()
+        return authorization.usable_by(user, chargers) if wish["usable"] else chargers
+
+
+class HistoryForm(forms.Form):
+    """Which of one's sessions: at one charger, and from one day to another, both included, in local time."""
+
+    charger = forms.ModelChoiceField(
+        label=_("Charger"), queryset=Charger.objects.none(), required=False, empty_label=_("all")
+    )
+    since = forms.DateField(label=_("From"), required=False, widget=DayInput)
+    until = forms.DateField(label=_("To"), required=False, widget=DayInput)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["charger"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Charger.objects.charged_at_by(user)
+
+    @property
+    def is_used(self) -> bool:
+        return any(self[name].value() for name in self.fields)
+
+    def chosen(self, sessions: SessionQuerySet) -> SessionQuerySet:
+        """For a valid form."""
+        charger = self.cleaned_data["charger"]
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        sessions = sessions.filter(charger=charger) if charger else sessions
+        sessions = sessions.filter(start_received_at__gte=_midnight(since)) if since else sessions
+        return sessions.filter(start_received_at__lt=_midnight(until + timedelta(days=1))) if until else sessions
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class ReleaseForm(forms.Form):

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from billing import audit, pricing, units
+from billing import audit, pricing, units, wallets
+from billing.models import Hold
 from chargers import authorization, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, MeterValue
 from chargers.models.fleet import ChargerQuerySet
@@ -133,10 +134,18 @@ def plug_type(row: Connector) -> str:
 
 
 def _example(row: Connector) -> str:
+    """ "20 kWh, about 1 h 50 min ≈ 130.00 Kč"; empty where nothing is paid."""
     if row.tariff is None or row.tariff.price_per_kwh == 0:
         return ""
     tariff = pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=row.tariff.price_per_kwh)
-    return units.money(pricing.cost(tariff, pricing.Consumption(energy_wh=EXAMPLE_WH)))
+    amount = units.money(pricing.cost(tariff, pricing.Consumption(energy_wh=EXAMPLE_WH)))
+    energy = f"{EXAMPLE_WH // 1000}{units.NO_BREAK}kWh"
+    if not row.max_power_w:
+        return _("%(energy)s ≈ %(amount)s") % {"energy": energy, "amount": amount}
+    # To ten minutes: no car charges by the stop-watch.
+    minutes = max(1, round(EXAMPLE_WH * 6 / row.max_power_w)) * 10
+    length = units.hours(minutes)
+    return _("%(energy)s, about %(time)s ≈ %(amount)s") % {"energy": energy, "time": length, "amount": amount}
 
 
 def place(charger: Charger) -> Shape:
@@ -242,8 +251,8 @@ def attempt(row: ConnectionAttempt) -> Shape:
 # ------------------------------------------------------------------------------------------------ sessions
 
 
-def session(row: ChargingSession) -> Shape:
-    """A session while it runs and afterwards, for whoever may see it."""
+def session(row: ChargingSession, *, viewer: User | None = None) -> Shape:
+    """A session while it runs and afterwards, for whoever may see it; what is left to spend only for its driver."""
     progress = sessions.progress(row)
     stop = row.commands.filter(action=Command.Action.REMOTE_STOP).order_by("-pk").first() if row.is_running else None
     latest = list(row.meter_values.order_by("-pk")[:LATEST_READINGS])
@@ -269,6 +278,8 @@ def session(row: ChargingSession) -> Shape:
         # By our clock: a charger's may be an hour off.
         "measured_text": _measured_text(latest[0].received_at if latest else None),
         "is_corrected": row.corrections > 0,
+        "pause_text": _pause_text(row) if progress.state == "paused" else "",
+        "left_text": _left_text(row, cost) if row.is_running and viewer and viewer.pk == row.user_id else "",
         "readings": [reading(sample, begin_wh=row.meter_start_wh) for sample in latest],
         "stop": command(stop) if stop else None,
     }
@@ -278,9 +289,27 @@ def state_text(row: ChargingSession, state: str) -> str:
     if state == "refused":
         reason = refusal_text(row.refusal)
         return _("Refused: %(reason)s") % {"reason": reason} if reason else _("Refused")
+    if state == "paused" and row.connector is not None:
+        return _("Paused by the car") if row.connector.status == "SuspendedEV" else _("Paused by the charger")
     if state == "ended" and audit.is_halted():
         return _("Ended. Your bill will be made later.")
     return str(STATES[state])
+
+
+def _pause_text(row: ChargingSession) -> str:
+    """A pause is not the end: some cars wait for the night, some for the sun."""
+    if row.connector is not None and row.connector.status == "SuspendedEV":
+        return _("The car takes nothing at the moment: it is full, or it waits for its timer. The session goes on.")
+    return _("The charger gives nothing at the moment, for example to spare the house. The session goes on.")
+
+
+def _left_text(row: ChargingSession, cost: int | None) -> str:
+    """What the driver could still spend here, beside what this session has cost so far."""
+    wallet = wallets.wallet_of(row.user) if row.user else None
+    if wallet is None or cost is None or row.price.is_free:
+        return ""
+    held = Hold.objects.active().filter(reference=row.reference).values_list("amount", flat=True).first() or 0
+    return units.money(max(0, wallet.available + held - cost))
 
 
 def refusal_text(code: str) -> str:
@@ -309,6 +338,8 @@ def reading(sample: MeterValue, *, begin_wh: int | None) -> Shape:
     known = sample.energy_wh is not None and begin_wh is not None
     return {
         "at_text": formats.date_format(timezone.localtime(sample.received_at), "TIME_FORMAT"),
+        "energy_wh": max(0, sample.energy_wh - begin_wh) if known else None,  # type: ignore[operator]
+        "power_w": sample.power_w,
         "register_text": units.kwh(sample.energy_wh),
         "energy_text": units.kwh(max(0, sample.energy_wh - begin_wh) if known else None),  # type: ignore[operator]
         "power_text": units.kw(sample.power_w),
@@ -345,6 +376,7 @@ def command(row: Command) -> Shape:
         "steps": [],
         "failure_text": "",
         "seconds_left": None,
+        "next_text": "",
     }
     if row.action == Command.Action.REMOTE_START:
         shape |= _start(row)
@@ -373,8 +405,18 @@ def _start(row: Command) -> Shape:
         "is_over": bool(failure),
         "seconds_left": left,
         "session": begun.pk if begun else None,
+        "next_text": "" if failure else _next_step(row, plugged_in=plugged_in),
         "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
     }
+
+
+def _next_step(row: Command, *, plugged_in: bool) -> str:
+    """What the driver does now, or waits for."""
+    if row.status != "accepted":
+        return _("We have asked the charger. Most answer within a few seconds.")
+    if not plugged_in:
+        return _("Plug the cable into your car now.")
+    return _("The car is connected. The charger and the car are getting ready; this can take a minute.")
 
 
 def _steps(texts: Iterable[str], done: list[bool], *, failed: bool) -> list[Shape]:

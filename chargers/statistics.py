@@ -3,8 +3,8 @@
 A session counts where it began by our clock, in the site's time zone, with what is billed of it so far.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db.models import Count, F, Sum
@@ -106,3 +106,9 @@ def course(sessions: SessionQuerySet, span: Span) -> list[Period]:
     rows = within.order_by().annotate(begins=begins).values_list("begins").annotate(**SUMS)
     found = {moment.date(): Totals(*sums) for moment, *sums in rows}
     return [Period(day, found.get(day, Totals())) for day in span.days()]
+
+
+def together(periods: Iterable[Period]) -> Totals:
+    """The sum of them all."""
+    all_of_them = [astuple(period.totals) for period in periods]
+    return Totals(*map(sum, zip(*all_of_them, strict=True)))

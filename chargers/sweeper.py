@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from accounts import webhooks
+from accounts import logins, webhooks
 from billing import audit, wallets
 from chargers import commands, metrics, presence, retention, sessions, settlement
 from sharecharge import trace
@@ -34,6 +34,7 @@ def steps() -> dict[str, Callable[[], int]]:
         "attempts forgotten": lambda: retention.forget_attempts(now),
         "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),
         "webhook messages forgotten": lambda: retention.forget_deliveries(now),
+        "logins forgotten": lambda: logins.forget(now),
         "sessions thinned": lambda: retention.thin_sessions(now),
     }
 

@@ -5,9 +5,9 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from accounts.api import webhooks
+from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
-from chargers.api import chargers, commands, connectors, sessions
+from chargers.api import chargers, commands, connectors, problems, sessions, stats
 from ocpp_gateway import api as internal
 
 OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
@@ -29,12 +29,29 @@ router.register("connectors", connectors.ConnectorResource, "connector")
 router.register("sessions", sessions.SessionResource, "session")
 router.register(f"{OF_SESSION}/meter-values", sessions.MeterValueResource, "session-meter-values")
 router.register("commands", commands.CommandResource, "command")
+router.register("reports", problems.ProblemResource, "report")
 router.register("webhooks", webhooks.Webhooks, "webhook")
 router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
+router.register("users", users.Users, "user")
+router.register("id-tags", id_tags.IdTags, "id-tag")
+router.register("tokens", tokens.Tokens, "token")
+router.register("wallet/entries", billing.Entries, "entry")
+router.register("wallet/top-ups", billing.TopUps, "top-up")
+router.register("wallet/payouts", billing.Payouts, "payout")
 
 CSV = {"content_negotiation_class": sessions.AnyAccept, "pagination_class": None}
 
 v1 = [
+    path("login/access-token", login.LoginView.as_view(), name="login"),
+    path("login/refresh", login.RefreshView.as_view(), name="login_refresh"),
+    path("logout", login.LogoutView.as_view(), name="logout"),
+    path("email/confirm", passwords.EmailConfirmView.as_view(), name="email_confirm"),
+    path("password/reset", passwords.PasswordResetView.as_view(), name="password_reset"),
+    path("password/reset/confirm", passwords.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
+    path("password/change", passwords.PasswordChangeView.as_view(), name="password_change"),
+    path("users/me", users.Me.as_view(), name="me"),
+    path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
+    path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
     re_path(
@@ -42,6 +59,7 @@ v1 = [
         connectors.ConnectorByIdentity.as_view({"get": "retrieve"}),
         name="connector-by-identity",
     ),
+    path("stats", stats.StatsView.as_view(), name="stats"),
     path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **CSV), name="session-csv"),
     control("remote-start", "remote_start"),
     control("unlock", "unlock"),

@@ -27,7 +27,8 @@ if env_file and Path(env_file).is_file():
     environ.Env.read_env(env_file)
 # Their values, right or wrong, belong in no log.
 CONFIDENTIAL = {
-    "SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN", "SENTRY_DSN"
+    "SECRET_KEY", "JWT_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN",
+    "SENTRY_DSN",
 }  # fmt: skip
 
 
@@ -185,7 +186,6 @@ INSTALLED_APPS = [
     "csp",
     "corsheaders",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -226,6 +226,8 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "sharecharge.context.money",
+                "sharecharge.context.site",
+                "sharecharge.context.charging",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },
@@ -333,6 +335,8 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "
+# Attempts to log in are counted by address: the proxy's would be everybody's.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 EMAIL = read("EMAIL_URL", email, default=email("consolemail://"))
 EMAIL_BACKEND = EMAIL["EMAIL_BACKEND"]
 EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"] or 25
@@ -367,6 +371,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = COLLECTED is None
 MAP_TILE_URL = read("MAP_TILE_URL", url("http", "https"), default="https://tile.openstreetmap.org/{z}/{x}/{y}.png")
 MAP_TILE_ATTRIBUTION = read("MAP_TILE_ATTRIBUTION", str, default="© OpenStreetMap contributors")
+# A server that answers like Nominatim, for the search by place. Empty: no search.
+GEOCODER_URL = read("GEOCODER_URL", url("http", "https"), default="")
 
 # ----------------------------------------------------------------------------------------------- web security
 
@@ -408,7 +414,8 @@ API_RATES = {
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.rest.authentication.TokenAuthentication",
+        "accounts.rest.authentication.LoginAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.rest.permissions.IsPerson"],
@@ -423,10 +430,11 @@ REST_FRAMEWORK = {
 }
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
+    "SIGNING_KEY": read("JWT_KEY", secret, default=SECRET_KEY),
+    "ISSUER": SITE_URL,
+    "AUDIENCE": f"{SITE_URL}/api",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
     # A token carries a hash of the password's hash: a changed password ends all that were given out before.
     "CHECK_REVOKE_TOKEN": True,
 }
@@ -449,6 +457,10 @@ SPECTACULAR_SETTINGS = {
         "StepState": "chargers.serializers.commands.STEP_STATES",
         "CommandAction": "chargers.models.Command.Action",
         "AskedAction": "chargers.serializers.commands.ASKED",
+        "ProblemKind": "chargers.models.ProblemReport.Kind",
+        "ProblemStatus": "chargers.models.ProblemReport.Status",
+        "TopUpStatus": "billing.models.TopUp.Status",
+        "PayoutStatus": "billing.models.Payout.Status",
     },
 }
 # Pages of other origins that may call the API from a browser; none by default.

@@ -2,7 +2,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from sharecharge import api, views
+from sharecharge import api, views, webapp
 
 admin.site.site_header = "ShareCharge"
 admin.site.site_title = "ShareCharge"
@@ -13,6 +13,9 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.prometheus, name="metrics"),
+    path("manifest.webmanifest", webapp.manifest, name="manifest"),
+    path("worker.js", webapp.worker, name="worker"),
+    path("offline/", webapp.offline, name="offline"),
     re_path(r"^ocpp(?:/.*)?$", views.wallbox_address),
     path("api/", include(api.urlpatterns)),
     path("accounts/", include("allauth.account.urls")),

@@ -9,6 +9,8 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from accounts import keyset
+
 LIMIT = 50
 MOST = 100
 
@@ -33,16 +35,23 @@ class Pages(CursorPagination):
         return f"{self.request.path} {self.ordering}"
 
     def encode_cursor(self, cursor: Cursor) -> str:
+        return self._link_to(list(cursor))
+
+    def _link_to(self, position: Any) -> str:
         # Without a time in it: a page that has not changed has the same links, and with them the same ETag.
-        text = signing.Signer(salt=self._salt()).sign_object(list(cursor))
+        text = signing.Signer(salt=self._salt()).sign_object(position)
         return replace_query_param(self.base_url, self.cursor_query_param, text)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        position = self._position(request)
+        return None if position is None else Cursor(*position)
+
+    def _position(self, request: Request) -> Any:
         text = request.query_params.get(self.cursor_query_param)
         if text is None:
             return None
         try:
-            return Cursor(*signing.Signer(salt=self._salt()).unsign_object(text))
+            return signing.Signer(salt=self._salt()).unsign_object(text)
         except signing.BadSignature:
             raise ValidationError({"cursor": [_("Follow `next` or `previous` of a page of this list.")]}) from None
 
@@ -57,6 +66,31 @@ class Pages(CursorPagination):
                 "results": schema,
             },
         }
+
+
+class MergedPages(Pages):
+    """Several lists as one, newest first: each is read through its own index (see keyset.py)."""
+
+    page: keyset.Page[Any]  # type: ignore[assignment]
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The page of several querysets."""
+        self.request, self.base_url = request, request.build_absolute_uri()
+        self.page = keyset.page(*queryset, asked=self._asked(), size=self.get_page_size(request))
+        return self.page.rows
+
+    def get_next_link(self) -> str | None:
+        return self._link(before=self.page.older)
+
+    def get_previous_link(self) -> str | None:
+        return self._link(after=self.page.newer)
+
+    def _link(self, **place: int | None) -> str | None:
+        [(name, key)] = place.items()
+        return None if key is None else self._link_to({name: str(key)})
+
+    def _asked(self) -> dict[str, str]:
+        return self._position(self.request) or {}
 
 
 def limit_of(request: Request) -> int:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import parsers
 from rest_framework.exceptions import APIException, ParseError
@@ -22,11 +23,8 @@ class JSONParser(parsers.JSONParser):
     """Strict: no NaN, no lone surrogates, no bottomless nesting; `\\0` fits into no text of the database."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        data = stream.read(LIMIT_BYTES + 1)
-        if len(data) > LIMIT_BYTES:
-            raise TooLarge
         try:
-            return orjson.loads(data)
+            return orjson.loads(_read(stream))
         except orjson.JSONDecodeError as error:
             raise ParseError(_("This is not JSON: %(why)s") % {"why": error}) from None
 
@@ -35,6 +33,11 @@ class FormParser(parsers.FormParser):
     """For the OAuth2 password form."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        if int(stream.META.get("CONTENT_LENGTH") or 0) > LIMIT_BYTES:
-            raise TooLarge
-        return super().parse(stream, media_type, parser_context)
+        return QueryDict(_read(stream), encoding="utf-8")
+
+
+def _read(stream: Any) -> bytes:
+    data: bytes = stream.read(LIMIT_BYTES + 1)
+    if len(data) > LIMIT_BYTES:
+        raise TooLarge
+    return data

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 
@@ -48,3 +50,19 @@ class Schema(AutoSchema):
     def is_guarded(self) -> bool:
         """A wrong token is refused everywhere that reads tokens, also where nobody needs one."""
         return bool(self.view.get_authenticators())
+
+
+class LoginScheme(SimpleJWTScheme):
+    target_class = "accounts.rest.authentication.LoginAuthentication"
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.rest.authentication.TokenAuthentication"
+    name = "personalToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A personal token (`sc_…`) of `POST /api/v1/tokens`. What it may do its scopes say.",
+        }

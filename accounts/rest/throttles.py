@@ -6,6 +6,7 @@ from django.conf import settings
 from rest_framework import throttling
 from rest_framework.request import Request
 
+from accounts import credentials
 from accounts.models import User
 
 
@@ -38,3 +39,25 @@ class Commands(Rate):
     """What wakes a charger up."""
 
     scope = "commands"
+
+
+class Shared(throttling.BaseThrottle):
+    """Counts an address together with what it does on the pages: one of django-allauth's limits."""
+
+    action: str
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        credentials.limit(request._request, self.action)
+        return True
+
+
+class Logins(Shared):
+    action = "login"
+
+
+class SignUps(Shared):
+    action = "signup"
+
+
+class Resets(Shared):
+    action = "reset_password_from_key"

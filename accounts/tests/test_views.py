@@ -204,3 +204,15 @@ def test_every_account_page_has_our_look(dora: User, path):
     page = client.get(f"/accounts/{path}")
     assert page.status_code == 200
     assert "css/app.css" in page.content.decode()
+
+
+def test_a_card_is_renamed(alice: User, alice_card: IdTag, client_of):
+    browser = client_of(alice)
+    assert browser.post(f"/cards/{alice_card.pk}/name/", {"name": " Work "}).url == "/cards/"
+    assert "Work" in browser.get("/cards/").content.decode()
+    browser.post(f"/cards/{alice_card.pk}/name/", {"name": ""})
+    assert alice_card.masked_uid in browser.get("/cards/").content.decode()
+
+
+def test_a_card_of_somebody_else_is_not_renamed(bob: User, alice_card: IdTag, client_of):
+    assert client_of(bob).post(f"/cards/{alice_card.pk}/name/", {"name": "Mine"}).status_code == 404

@@ -6,7 +6,7 @@ the public shape and everything else is 403.
 
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.decorators import method_decorator
@@ -58,24 +58,17 @@ class ChargerFilters(Filters):
     deleted = SwitchFilter(method="gone", help_text="For operators: those that were deleted, instead of all others.")
 
     def filter_queryset(self, queryset: QuerySet[Charger]) -> QuerySet[Charger]:
-        found = super().filter_queryset(queryset)
-        conditions = self._plug_conditions()
-        if conditions:
-            found = found.with_plug(*conditions)
-        return found if self.form.cleaned_data["deleted"] else found.live()
-
-    def _plug_conditions(self) -> list[Q]:
-        asked = self.form.cleaned_data
+        found, asked = super().filter_queryset(queryset), self.form.cleaned_data
         price = asked["max_price_per_kwh"]
-        lookups = {
-            "type": asked["connector_type"],
-            "current": asked["current"],
-            "max_power_w__gte": asked["min_power_w"],
-            "max_power_w__lte": asked["max_power_w"],
-            "tariff__price_per_kwh__lte": None if price is None else int(price * 100),
-            "status__in": Connector.FREE_STATUSES if asked["free_now"] is True else None,
-        }
-        return [Q(**{lookup: value}) for lookup, value in lookups.items() if value not in (None, "")]
+        found = found.with_plug(
+            type=asked["connector_type"],
+            current=asked["current"],
+            max_power_w__gte=asked["min_power_w"],
+            max_power_w__lte=asked["max_power_w"],
+            tariff__price_per_kwh__lte=None if price is None else int(price * 100),
+            status__in=Connector.FREE_STATUSES if asked["free_now"] is True else None,
+        )
+        return found if asked["deleted"] else found.live()
 
     def of_plug(self, chargers: ChargerQuerySet, name: str, value: Any) -> ChargerQuerySet:
         """Gathered into one condition by `filter_queryset`; a plug is free only at a charger that is heard."""

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_webhook"),
+        ("accounts", "0001_initial"),
         ("chargers", "0015_problem_reports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

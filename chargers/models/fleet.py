@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Upper
 from django.db.models.lookups import IsNull
 from django.urls import reverse
@@ -29,6 +30,12 @@ def is_listed() -> Q:
     """As one condition of a row: a join with DISTINCT would sort a whole box of the map, EXISTS may read all plugs."""
     plug = Subquery(Connector.objects.filter(charger=OuterRef("pk")).order_by().values("pk")[:1])
     return Q(IsNull(plug, False), is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC)
+
+
+def has_plug(plugs: Q) -> Q:
+    """A charger with at least one enabled plug like this; see `is_listed` for why it is written so."""
+    rows = Connector.objects.filter(plugs, charger=OuterRef("pk"), is_enabled=True).order_by()
+    return Q(IsNull(Subquery(rows.values("pk")[:1]), False))
 
 
 class ChargerQuerySet(models.QuerySet["Charger"]):
@@ -58,10 +65,14 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
             return self.live().filter(public)
         return self.live() if user.is_staff else self.live().filter(public | Q(owner=user))
 
-    def with_plug(self, *conditions: Q) -> ChargerQuerySet:
-        """At least one plug that is switched on fulfils all of this."""
-        plugs = Connector.objects.filter(*conditions, charger=OuterRef("pk"), is_enabled=True).order_by()
-        return self.filter(Exists(plugs))
+    def charged_at_by(self, user: User) -> ChargerQuerySet:
+        """Where this person has charged, also those that were deleted since."""
+        return self.filter(pk__in=user.sessions.order_by().values("charger"))
+
+    def with_plug(self, **like: Any) -> ChargerQuerySet:
+        """At least one plug fulfils all of this, see `has_plug`; whatever is None or "" does not matter."""
+        wanted = {lookup: value for lookup, value in like.items() if value not in (None, "")}
+        return self.filter(has_plug(Q(**wanted))) if wanted else self
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""

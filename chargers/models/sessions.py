@@ -26,6 +26,10 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
     def running(self) -> SessionQuerySet:
         return self.filter(status=ChargingSession.Status.RUNNING)
 
+    def open(self) -> SessionQuerySet:
+        """Not billed yet, or to be billed again: something of them is still to come."""
+        return self.filter(status__in=["running", "ended"])
+
     def unsettled(self) -> SessionQuerySet:
         """Ended, or stopped after they were billed, and nobody has to look at them first."""
         return self.filter(IS_UNSETTLED).exclude(IS_HELD)
@@ -58,7 +62,11 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def visible_to(self, user: User) -> SessionQuerySet:
         """A session belongs to its driver and to the owner of its charger; an operator sees all."""
-        return self if user.is_staff else self.filter(Q(user=user) | Q(owner=user))
+        return self if user.is_staff else self.of_person(user)
+
+    def of_person(self, user: User) -> SessionQuerySet:
+        """Their own and those at their chargers."""
+        return self.filter(Q(user=user) | Q(owner=user))
 
     def with_all(self) -> SessionQuerySet:
         return self.select_related("charger", "connector", "user", "owner", "id_tag")

@@ -66,7 +66,7 @@ class SessionSerializer(Serializer):
     review_reasons = serializers.ListField(
         source="session.review_reasons", child=serializers.CharField(), read_only=True, help_text="Codes of doubts."
     )
-    bill = serializers.SerializerMethodField(help_text="For whoever pays; null for the charger's owner.")
+    bill = serializers.SerializerMethodField(help_text="For whoever pays; null for the owner, and in operators' lists.")
     fee = serializers.SerializerMethodField(help_text="The platform's. Null for whoever pays.")
     owner_share = serializers.SerializerMethodField(help_text="What the owner earns. Null for whoever pays.")
 
@@ -97,7 +97,7 @@ class SessionSerializer(Serializer):
 
     @extend_schema_field(BillSerializer(allow_null=True))
     def get_bill(self, told: Told) -> Any:
-        is_told = told.bill is not None and self.is_payer(told.session)
+        is_told = told.bill is not None and self.is_payer(told.session) and self.context.get("with_bills", True)
         return BillSerializer(told.bill).data if is_told else None
 
     @extend_schema_field(MoneyField(allow_null=True))

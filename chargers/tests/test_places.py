@@ -313,3 +313,29 @@ def test_plugs_that_are_alike_get_the_verdict_that_each_would_get(
             assert found == alone
             assert len({offer["obstacle"] for offer in found}) > 1 or user == bob  # who may start everywhere at home
         ChargingSession.objects.all().delete()
+
+
+# ------------------------------------------------------------------------------------------------ label
+
+
+def test_the_label_carries_number_and_code(online: Charger, bob: User, alice: User, client_of):
+    address = f"/my/chargers/{online.pk}/label/"
+    page = client_of(bob).get(address).content.decode()
+    assert online.code in page
+    assert online.identity not in page
+    assert reverse("charger_qr", args=[online.code]) in page
+    assert client_of(alice).get(address).status_code == 404
+
+
+def test_the_code_is_a_picture(online: Charger):
+    response = Client().get(f"/c/{online.code}/qr.svg")
+    assert response.headers["Content-Type"] == "image/svg+xml"
+    assert b"<path" in response.content
+    Charger.objects.update(access="private")
+    assert Client().get(f"/c/{online.code}/qr.svg").status_code == 404
+
+
+def test_the_way_leads_to_where_one_may_know(online: Charger, alice: User, client_of):
+    Charger.objects.filter(pk=online.pk).update(**BLURRED)
+    assert f"destination={BLURRED['public_latitude']}" in Client().get(online.get_absolute_url()).content.decode()
+    assert f"destination={online.latitude}" in client_of(alice).get(online.get_absolute_url()).content.decode()

@@ -105,6 +105,15 @@ def manage_page(
 
 
 @login_required
+@require_safe
+def charger_label(request: PersonRequest, pk: int) -> HttpResponse:
+    """What the owner prints and fixes to the wallbox."""
+    charger = own_charger(request, pk)
+    address = settings.SITE_URL + charger.get_absolute_url()
+    return render(request, "chargers/charger_label.html", {"charger": charger, "address": address})
+
+
+@login_required
 @post_or_back_to("charger_manage", "pk")
 def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)

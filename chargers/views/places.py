@@ -1,15 +1,19 @@
 """The map and a charger's page, for everybody; starting from the page, for who is logged in."""
 
+import io
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import orjson
+import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
@@ -17,7 +21,8 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from accounts.pages import post_or_back_to
 from billing import wallets
-from chargers import commands, offers, pins, shapes, visibility
+from chargers import commands, gazetteer, offers, pins, shapes, visibility
+from chargers.forms import FilterForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
 
@@ -35,34 +40,87 @@ def tiles() -> dict[str, str]:
 
 @require_safe
 def charger_map(request: HttpRequest) -> HttpResponse:
-    chargers = pins.find(Charger.objects.visible_to(visitor(request)), limit=LIST_LIMIT)
-    return render(request, "chargers/map.html", {"pins": pins.of(chargers), **tiles()})
+    """The map with its list, which says the same without a script. `?q=Brno` lists what is near that place."""
+    user = visitor(request)
+    form = FilterForm(request.GET)
+    chargers = Charger.objects.visible_to(user)
+    spots, failure = searched(request)
+    near = nearby(request) or ((spots[0].latitude, spots[0].longitude) if spots else None)
+    if form.is_valid():
+        chargers = form.chosen(chargers, user)
+    if near is not None:
+        chargers = pins.around(chargers, near)
+    context = {
+        "pins": pins.of(pins.find(chargers, limit=LIST_LIMIT), near=near),
+        "filters": form,
+        "near": near,
+        "query": request.GET.get("q", ""),
+        "spots": spots,
+        "search_failure": failure,
+        "can_search": gazetteer.is_on(),
+        **tiles(),
+    }
+    return render(request, "chargers/map.html", context)
+
+
+def searched(request: HttpRequest) -> tuple[list[gazetteer.Spot], str]:
+    """The places that the address asks for, or why there are none."""
+    query = request.GET.get("q", "").strip()
+    if not query or not gazetteer.is_on():
+        return [], ""
+    try:
+        spots = gazetteer.find(query, language=get_language() or "")
+    except Refused as refusal:
+        return [], str(refusal)
+    return spots, "" if spots else _("No place of this name was found.")
+
+
+def nearby(request: HttpRequest) -> pins.Point | None:
+    """`?near=49.2,16.6`, or None for nonsense: the list then just has another order."""
+    try:
+        return pins.parse_point(request.GET.get("near", ""))
+    except ValueError:
+        return None
+
+
+@require_safe
+def map_search(request: HttpRequest) -> JsonResponse:
+    """`?q=Brno` → up to five places. 429 and 503 say in words that there is no answer now."""
+    try:
+        spots = gazetteer.find(request.GET.get("q", ""), language=get_language() or "")
+    except Refused as refusal:
+        return JsonResponse({"error": str(refusal)}, status=refusal.status)
+    return JsonResponse({"places": [spot.as_dict() for spot in spots]})
 
 
 @gzip_page
 @require_safe
 def map_data(request: HttpRequest) -> HttpResponse:
-    """`?box=south,west,north,east` in degrees → the chargers in it, by their public positions.
+    """`?box=south,west,north,east` in degrees → the chargers in it that the filters of the address leave over.
 
     `more`: there are more than these. Asked again with its ETag it answers 304 as long as nothing has changed.
     """
     user = visitor(request)
+    form = FilterForm(request.GET)
+    if not form.is_valid():
+        return JsonResponse({"error": _("Look at the filters."), "fields": form.errors}, status=400)
     chargers = Charger.objects.visible_to(user)
     if "box" in request.GET:
         try:
             chargers = chargers.in_box(*pins.parse_box(request.GET["box"]))
         except ValueError:
             return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
-    found = pins.find(chargers, limit=pins.BOX_LIMIT + 1)
-    etag = f'W/"{pins.version(found)}"'
-    response = get_conditional_response(request, etag=etag) or pins_response(found)
+    found = pins.find(form.chosen(chargers, user), limit=pins.BOX_LIMIT + 1)
+    near = nearby(request)
+    etag = f'W/"{pins.version(found, near=near)}"'
+    response = get_conditional_response(request, etag=etag) or pins_response(found, near)
     response["ETag"] = etag
     patch_cache_control(response, no_cache=True, **({"private": True} if user else {}))
     return response
 
 
-def pins_response(found: Sequence[Charger]) -> HttpResponse:
-    data = {"chargers": pins.of(found[: pins.BOX_LIMIT]), "more": len(found) > pins.BOX_LIMIT}
+def pins_response(found: Sequence[Charger], near: pins.Point | None) -> HttpResponse:
+    data = {"chargers": pins.of(found[: pins.BOX_LIMIT], near=near), "more": len(found) > pins.BOX_LIMIT}
     return HttpResponse(orjson.dumps(data), content_type="application/json")
 
 
@@ -78,22 +136,35 @@ def open_charger(code: str, user: User | None) -> Charger:
 def charger_page(request: HttpRequest, code: str) -> HttpResponse:
     user = visitor(request)
     charger = open_charger(code, user)
+    place = shapes.place(charger)
     context: dict[str, Any] = {
         "charger": charger,
-        "place": shapes.place(charger),
+        "place": place,
         "is_mine": user is not None and charger.owner_id == user.pk,
-        "example_text": shapes.units.kwh(shapes.EXAMPLE_WH),
-        "minimum": settings.MINIMUM_START_BALANCE,
+        "position": (charger.public_latitude, charger.public_longitude),
+        "starts": [],
         **tiles(),
     }
     if user is not None:
         wallet = wallets.wallet_of(user)
         context |= {
             "wallet": wallet,
-            "address": charger.address if visibility.may_see_address(charger, user) else "",
             "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
+        if visibility.may_see_address(charger, user):
+            context |= {"address": charger.address, "position": (charger.latitude, charger.longitude)}
+    context["plugs"] = list(zip_longest(place["connectors"], context["starts"]))
     return render(request, "chargers/charger.html", context)
+
+
+@require_safe
+def charger_qr(request: HttpRequest, code: str) -> HttpResponse:
+    """The QR code of a charger's page. Error correction Q: a sticker outdoors gets scratched."""
+    charger = open_charger(code, visitor(request))
+    picture = io.BytesIO()
+    address = settings.SITE_URL + charger.get_absolute_url()
+    segno.make(address, error="q", micro=False).save(picture, kind="svg", scale=8, border=2)
+    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
 
 
 @login_required

@@ -1,8 +1,10 @@
 """Sessions: the list, the live page with its stop button, the receipt, and the release of a held one."""
 
+import csv
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -10,12 +12,15 @@ from django.views.decorators.http import require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, receipts, settlement, shapes
-from chargers.forms import ReleaseForm
+from billing import wallets
+from chargers import commands, courses, receipts, settlement, shapes
+from chargers.forms import HistoryForm, ReleaseForm
 from chargers.models import ChargingSession
+from chargers.models.sessions import SessionQuerySet
 from sharecharge.errors import Refused
 
 PAGE_SIZE = 20
+EXPORT_LIMIT = 10_000
 
 
 def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
@@ -23,12 +28,32 @@ def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
     return get_object_or_404(ChargingSession.objects.with_all().visible_to(request.user), pk=pk)
 
 
+def asked_sessions(request: PersonRequest) -> tuple[HistoryForm, SessionQuerySet]:
+    """One's own sessions, by the filters of the address; nonsense in them finds nothing and is told."""
+    form = HistoryForm(request.GET, user=request.user)
+    mine = ChargingSession.objects.with_all().of_driver(request.user)
+    return form, form.chosen(mine) if form.is_valid() else mine.none()
+
+
 @login_required
 @require_safe
 def session_list(request: PersonRequest) -> HttpResponse:
-    mine = ChargingSession.objects.with_all().of_driver(request.user)
+    form, mine = asked_sessions(request)
     page = keyset.page(mine, asked=request.GET, size=PAGE_SIZE)
-    return render(request, "chargers/sessions.html", {"page": page, "rows": receipts.lines(page.rows)})
+    context = {"form": form, "page": page, "rows": receipts.lines(page.rows)}
+    return render(request, "chargers/sessions.html", context)
+
+
+@login_required
+@require_safe
+def session_export(request: PersonRequest) -> HttpResponse:
+    """The same list as a table for a spreadsheet: CSV with commas, points and ISO times, newest first."""
+    _form, mine = asked_sessions(request)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="sharecharge.csv"'
+    response.write("\ufeff")  # or Excel takes the letters for those of the last century
+    csv.writer(response).writerows(receipts.table(mine.order_by("-pk")[:EXPORT_LIMIT]))
+    return response
 
 
 @login_required
@@ -38,16 +63,24 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
     is_host = session.owner_id == request.user.pk or request.user.is_staff
     context = {
         "session": session,
-        "shape": shapes.session(session),
+        "shape": shapes.session(session, viewer=request.user),
         "receipt": receipts.parts(session),
         "bill": receipts.bill(receipts.bills_of([session]).get(session.pk)),
         "is_host": is_host,
         "is_driver": session.user_id == request.user.pk,
+        "wallet": wallets.wallet_of(request.user) if session.user_id == request.user.pk else None,
         "is_payers_view": session.user_id == request.user.pk or request.user.is_staff,
         "reasons": shapes.doubt_texts(session),
         "release_form": ReleaseForm.of(session, request.user) if is_host and session.is_held else None,
     }
     return render(request, "chargers/session.html", context)
+
+
+@login_required
+@require_safe
+def session_course(request: PersonRequest, pk: int) -> JsonResponse:
+    """The points of the session's chart, see `courses.of`; the page adds what comes over its socket."""
+    return JsonResponse({"points": courses.of(visible_session(request, pk))})
 
 
 @login_required

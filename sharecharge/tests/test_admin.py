@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 
-from accounts import id_tags, service_keys, webhooks
-from accounts.models import IdTag, User
-from billing import audit, ledger, units, wallets
+from accounts import id_tags, logins, service_keys, tokens, webhooks
+from accounts.models import ApiToken, IdTag, Login, User
+from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import commands, problems
 from chargers.models import (
@@ -27,6 +27,7 @@ from chargers.models import (
     UnmatchedStop,
 )
 from chargers.problems import Subject
+from sharecharge.errors import Refused
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = [model for model in MODELS if model._meta.app_label in {"accounts", "billing", "chargers"}]
@@ -65,6 +66,8 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give("gateway")
     webhooks.ping(webhooks.create(bob, url="https://hooks.example/", listens_to=["session.started"]))
+    tokens.issue(bob, name="Home", scopes=["wallet:read"])
+    logins.begin(bob)
     audit.check()
 
 
@@ -301,3 +304,43 @@ def test_problems_are_answered_on_their_page_and_closed_by_an_action(everything,
     assert client.post(page, {"answer": "No."}).status_code == 409
     problem.refresh_from_db()
     assert problem.answer == "You get it back."
+
+
+def test_an_operator_ends_logins_and_revokes_tokens(oscar: User, bob: User, client_of):
+    _token, text = tokens.issue(bob, name="Home", scopes=["wallet:read"])
+    login = logins.begin(bob)
+    for model, action in ((ApiToken, "revoke"), (Login, "end")):
+        chosen = {"action": action, "_selected_action": [model.objects.get().pk]}
+        assert client_of(oscar).post(address(model, "changelist"), chosen).status_code == 302
+    assert tokens.find(text) is None
+    with pytest.raises(Refused):
+        logins.refresh(login.refresh_token)
+
+
+@pytest.mark.usefixtures("everything")
+def test_the_pages_of_tokens_tell_no_digest(oscar: User, client_of):
+    token, login = ApiToken.objects.get(), Login.objects.get()
+    page = client_of(oscar).get(address(ApiToken, "change", token.pk)).content.decode()
+    assert token.digest not in page
+    assert login.token_id not in client_of(oscar).get(address(Login, "change", login.pk)).content.decode()
+
+
+def test_an_operator_decides_about_payouts(oscar: User, alice: User, client_of):
+    sent, refused = (
+        payouts.request(alice, amount=100, bank_account="123456/0100", idempotency_key=key) for key in ("one", "two")
+    )
+    operator, page = client_of(oscar), address(Payout, "changelist")
+    operator.post(page, {"action": "pay", "_selected_action": [sent.pk]})
+    asked = operator.post(page, {"action": "refuse", "_selected_action": [refused.pk]})
+    assert "123456/0100" in asked.content.decode()
+    operator.post(page, {"action": "refuse", "_selected_action": [refused.pk], "reason": "no such account"})
+    told = Payout.objects.order_by("pk").values_list("status", "decided_by", "reason")
+    assert list(told) == [("paid", oscar.pk, ""), ("refused", oscar.pk, "no such account")]
+    assert wallets.wallet_of(alice) == wallets.Wallet(balance=99_900, held=0, owed=0)
+
+
+def test_a_payout_that_cannot_be_paid_is_told_with_the_reason(oscar: User, alice: User, client_of):
+    Payout.objects.create(user=alice, amount=100, bank_account="1/0100")
+    chosen = {"action": "pay", "_selected_action": [Payout.objects.get().pk]}
+    page = client_of(oscar).post(address(Payout, "changelist"), chosen, follow=True)
+    assert "The money for this payout is not on hold." in page.content.decode()

@@ -119,14 +119,14 @@ def test_forms_need_their_token(alice: User):
 
 @pytest.mark.parametrize(
     ("who", "links"),
-    [(None, {"map"}), ("alice", {"map", "sessions", "wallet", "cards", "become_owner"}),
-     ("bob", {"map", "sessions", "wallet", "cards", "my_chargers"}),
-     ("oscar", {"map", "sessions", "wallet", "cards", "my_chargers", "admin:index"})],
+    [(None, set()), ("alice", {"map", "sessions", "wallet", "cards", "profile", "become_owner"}),
+     ("bob", {"map", "sessions", "wallet", "cards", "profile", "my_chargers"}),
+     ("oscar", {"map", "sessions", "wallet", "cards", "profile", "my_chargers", "admin:index"})],
 )  # fmt: skip
 def test_the_menu_fits_the_person(db, who, links, request, client_of):
     client = client_of(request.getfixturevalue(who)) if who else Client()
     page = client.get("/").content.decode()
-    every = {"map", "sessions", "wallet", "cards", "become_owner", "my_chargers", "admin:index"}
+    every = {"map", "sessions", "wallet", "cards", "profile", "become_owner", "my_chargers", "admin:index"}
     assert {name for name in every if f'nav-link" href="{reverse(name)}"' in page} == links
 
 

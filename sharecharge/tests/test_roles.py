@@ -5,23 +5,23 @@ from typing import Any
 
 import orjson
 import pytest
+from django.core.cache import cache
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts import people, service_keys
+from accounts import logins, people, service_keys, tokens
 from accounts import webhooks as hooks
 from accounts.models import IdTag, User
-from chargers import commands, registry
+from chargers import commands, problems, registry
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
-from sharecharge.tests.roles import billing, chargers, internal, webhooks
+from sharecharge.tests.roles import accounts, billing, chargers, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
-ROWS = [*billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
+ROWS = [*accounts.ROWS, *billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -45,6 +45,7 @@ def stage(
         session=make_session(online, alice, id_tag=alice_card),
         hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
         command=commands.request(online, commands.Action.REMOTE_STOP, by=alice),
+        report=problems.report(problems.Subject(online), by=alice, kind=problems.Kind.OTHER, text="It is broken."),
         webhook=webhook,
         delivery=hooks.ping(webhook),
     )
@@ -53,7 +54,7 @@ def stage(
 def client_of(subject: User | None) -> APIClient:
     client = APIClient()
     if subject is not None:
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(subject).access_token}")
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {logins.begin(subject).access_token}")
     return client
 
 
@@ -61,7 +62,7 @@ def ask(client: APIClient, row: Row, stage: Stage) -> int:
     """The status of the answer; whatever the request did is undone."""
     address = reverse(f"api:{row.route}", kwargs=row.address(stage)) + row.query
     with transaction.atomic():
-        response = client.generic(row.method, address, **encoded(row.body(stage)))
+        response = client.generic(row.method, address, headers=row.headers, **encoded(row.body(stage)))
         transaction.set_rollback(True)
     return int(response.status_code)
 
@@ -70,6 +71,15 @@ def encoded(body: Any) -> dict[str, Any]:
     return {} if body is None else {"data": orjson.dumps(body), "content_type": "application/json"}
 
 
+@pytest.fixture
+def _empty_cache() -> Iterator[None]:
+    """All subjects come from one address, whose attempts are counted."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.mark.usefixtures("_empty_cache")
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_everybody_gets_the_answer_of_the_table(row, stage):
     clients = {name: client_of(getattr(stage, name, None)) for name in SUBJECTS}
@@ -82,15 +92,24 @@ def test_every_route_has_its_row():
     assert set(routes()) == {(row.method, row.route) for row in ROWS}
 
 
+def test_every_scope_of_a_view_is_one_that_a_token_can_have():
+    scopes = {getattr(view_of(pattern), "scope", None) for pattern in api_patterns(get_resolver().url_patterns)}
+    assert scopes - {None} <= set(tokens.AREAS)
+
+
 def routes() -> Iterator[tuple[str, str]]:
     """Method and name of everything that answers below /api/v1/."""
     for pattern in api_patterns(get_resolver().url_patterns):
-        view = pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
+        view = view_of(pattern)
         actions = getattr(pattern.callback, "actions", None)
         methods = actions or [method for method in METHODS if hasattr(view, method)]
         for method in methods:
             if method in METHODS:
                 yield method.upper(), str(pattern.name)
+
+
+def view_of(pattern: URLPattern) -> Any:
+    return pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
 
 
 def api_patterns(patterns: list[Any], *, inside: bool = False) -> Iterator[URLPattern]:

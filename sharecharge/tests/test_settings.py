@@ -90,7 +90,8 @@ def run_in_production(*command: str, **environment: str) -> str:
 
 
 def test_djangos_own_check_finds_nothing_in_production():
-    said = run_in_production("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    postgres = "postgres://sharecharge@127.0.0.1/sharecharge"
+    said = run_in_production("manage.py", "check", "--deploy", "--fail-level", "WARNING", DATABASE_URL=postgres)
     assert "no issues" in said
 
 

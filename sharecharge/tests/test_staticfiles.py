@@ -36,4 +36,4 @@ def test_modules_import_each_other_by_hashed_names(collected):
     names = json.loads((collected / "staticfiles.json").read_text())["paths"]
     script = (collected / names["js/map.js"]).read_text()
     imported = re.findall(r'from "\./([^"]+)"', script)
-    assert {f"js/{name}" for name in imported} == {names["js/live.js"], names["js/tiles.js"]}
+    assert {names["js/live.js"], names["js/tiles.js"]} <= {f"js/{name}" for name in imported} <= set(names.values())

@@ -22,9 +22,9 @@ logger = logging.getLogger("chargers.test")
 def says(text: str, answer: Callable[..., object]) -> Callable[..., object]:
     """The function, which leaves a line in the log first."""
 
-    def call(*arguments: object) -> object:
+    def call(*arguments: object, **named: object) -> object:
         logger.info(text)
-        return answer(*arguments)
+        return answer(*arguments, **named)
 
     return call
 
@@ -51,7 +51,7 @@ def ids(lines: list[str], text: str = "") -> set[str]:
 
 
 def test_a_request_has_one(db, lines, monkeypatch):
-    monkeypatch.setattr("chargers.pins.of", says("looking", lambda found: []))
+    monkeypatch.setattr("chargers.pins.of", says("looking", lambda found, **_options: []))
     response = Client().get("/")
     assert ids(lines) == {response.headers["X-Request-ID"]}
     assert len(lines) == 2

@@ -1,36 +1,48 @@
 // The map of chargers, and the list beside it that says the same.
+import { filters, isFiltered, watchFilters } from "./filters.js";
 import { fill, make, watch } from "./live.js";
+import { declutter } from "./declutter.js";
+import { watchSearch } from "./search.js";
 import { baseMap, pinIcon } from "./tiles.js";
+import { firstView, keepView } from "./view.js";
 
-const START = { latitude: 49.8, longitude: 15.5, zoom: 7 };
-const CLOSE_ZOOM = 14;
+const CLOSE_ZOOM = 13;
 
 const element = document.getElementById("map");
 const list = document.getElementById("places");
 const nothing = document.getElementById("nothing");
 const crowded = document.getElementById("crowded");
+const card = document.getElementById("chosen");
 const template = list.querySelector("template");
 const map = baseMap(element);
-const cluster = L.markerClusterGroup({ showCoverageOnHover: false, maxClusterRadius: 60, disableClusteringAtZoom: 13 });
+const cluster = L.markerClusterGroup({ showCoverageOnHover: false, maxClusterRadius: 70, animate: false });
 const markers = new Map(); // code → { marker, pin }
+let near = element.dataset.near ?? null; // "latitude,longitude" that distances count from
+let chosen = null; // code
 map.addLayer(cluster);
 
 function row(code) {
   return [...list.querySelectorAll(":scope > li")].find((item) => item.dataset.code === code);
 }
 
+function name(marker, pin) {
+  marker.getElement()?.setAttribute("aria-label", `${pin.name}: ${pin.state_text}, ${pin.pin_text}`);
+}
+
 function show(pin) {
   const known = markers.get(pin.code);
   const marker = known?.marker ?? L.marker([pin.latitude, pin.longitude], { keyboard: true });
-  marker.setLatLng([pin.latitude, pin.longitude]).setIcon(pinIcon(pin));
-  marker.options.title = `${pin.name} · ${pin.state_text}`;
+  marker.setLatLng([pin.latitude, pin.longitude]).setIcon(pinIcon(pin, pin.code === chosen));
   if (!known) {
-    marker.on("click", () => location.assign(pin.url));
+    marker.on("click", () => choose(pin.code));
+    marker.on("add", () => name(marker, markers.get(pin.code)?.pin ?? pin));
     cluster.addLayer(marker);
   }
   markers.set(pin.code, { marker, pin });
+  name(marker, pin);
   const item = row(pin.code);
   if (item) fill(item, pin);
+  if (pin.code === chosen) fillCard(pin);
 }
 
 function drop(code) {
@@ -38,6 +50,7 @@ function drop(code) {
   if (known) cluster.removeLayer(known.marker);
   markers.delete(code);
   row(code)?.remove();
+  if (code === chosen) choose(null);
 }
 
 /** Exactly these chargers, in this order. */
@@ -53,25 +66,62 @@ function showAll(pins) {
   }
   if (focused) row(focused)?.querySelector("a").focus();
   nothing.hidden = pins.length > 0;
+  tidySoon();
 }
+
+// ---------------------------------------------------------------- the charger that was chosen on the map
+
+function fillCard(pin) {
+  card.querySelector("ul").replaceChildren();
+  make(template, pin, card.querySelector("ul"));
+}
+
+function choose(code) {
+  const before = chosen;
+  chosen = code;
+  for (const each of [before, code]) {
+    const known = markers.get(each);
+    if (known) show(known.pin);
+  }
+  card.hidden = code === null;
+  if (code) card.querySelector("a").focus();
+  else if (before) markers.get(before)?.marker.getElement()?.focus();
+  tidySoon();
+}
+
+document.getElementById("unchoose").addEventListener("click", () => choose(null));
+card.addEventListener("keydown", (event) => { if (event.key === "Escape") choose(null); });
+map.on("click", () => { if (chosen) choose(null); });
+for (const kind of ["mouseover", "focusin"]) {
+  list.addEventListener(kind, (event) => light(event.target.closest("li")?.dataset.code));
+}
+function light(code) {
+  for (const [each, { marker }] of markers) marker.getElement()?.classList.toggle("is-lit", each === code);
+}
+
+// ---------------------------------------------------------------- loading
 
 /** What is loaded: the view and a little around it. */
 function bounds() {
   return map.getBounds().pad(0.1);
 }
 
-function box() {
+function question() {
   const loaded = bounds();
   const south = Math.max(-90, loaded.getSouth());
   const north = Math.min(90, loaded.getNorth());
-  return [south, loaded.getWest(), north, loaded.getEast()].map((degrees) => degrees.toFixed(5)).join(",");
+  const asked = filters();
+  asked.set("box", [south, loaded.getWest(), north, loaded.getEast()].map((degrees) => degrees.toFixed(5)).join(","));
+  if (near) asked.set("near", near);
+  return asked;
 }
 
 let asked = 0;
 async function load() {
   const turn = ++asked;
   try {
-    const answer = await fetch(`${element.dataset.source}?box=${box()}`);
+    const answer = await fetch(`${element.dataset.source}?${question()}`);
+    if (!answer.ok || turn !== asked) return; // a filter that cannot be used: the form says so
     const { chargers, more } = await answer.json();
     if (turn !== asked) return;
     showAll(chargers);
@@ -86,23 +136,64 @@ function loadSoon() {
   clearTimeout(timer);
   timer = setTimeout(load, 250);
 }
-map.on("moveend", loadSoon);
+
+let tidying;
+function tidySoon() {
+  cancelAnimationFrame(tidying);
+  tidying = requestAnimationFrame(() => declutter(element));
+}
+cluster.on("animationend spiderfied unspiderfied", tidySoon);
+map.on("moveend", () => { keepView(map); loadSoon(); });
+map.on("zoomend viewreset", tidySoon);
 
 const places = [...list.querySelectorAll(":scope > li")]
   .map((item) => [Number(item.dataset.latitude), Number(item.dataset.longitude)]);
-if (places.length) map.fitBounds(places, { maxZoom: 13, padding: [50, 50] });
-else map.setView([START.latitude, START.longitude], START.zoom);
+firstView(map, { near, places });
+
+watchFilters(load);
+watchSearch((place) => {
+  near = `${place.latitude.toFixed(5)},${place.longitude.toFixed(5)}`;
+  map.setView([place.latitude, place.longitude], CLOSE_ZOOM);
+  loadSoon();
+});
 
 watch("map", (type, data) => {
   if (type === "snapshot") {
     if (asked) load();
   } else if (type === "gone") drop(data.code);
-  else if (markers.has(data.code)) show(data);
+  else if (isFiltered()) loadSoon(); // whether it still fits is for the server to say
+  else if (markers.has(data.code)) { show({ ...markers.get(data.code).pin, ...told(data) }); tidySoon(); }
   else if (bounds().contains([data.latitude, data.longitude])) loadSoon();
 });
 
+/** News come without the distance, which is known already. */
+function told(pin) {
+  const { distance_m: metres, distance_text: text, ...news } = pin;
+  return metres === null ? news : pin;
+}
+
+// ---------------------------------------------------------------- my position, and the sheet of the phone
+
 const locate = document.getElementById("locate");
+const here = L.marker([0, 0], { icon: L.divIcon({ className: "here", iconSize: [18, 18] }), interactive: false, keyboard: false, alt: element.dataset.here });
+function findMe() {
+  map.locate({ setView: true, maxZoom: CLOSE_ZOOM });
+}
+map.on("locationfound", ({ latlng }) => {
+  near = `${latlng.lat.toFixed(4)},${latlng.lng.toFixed(4)}`;
+  here.setLatLng(latlng).addTo(map);
+  loadSoon();
+});
 if (navigator.geolocation) {
   locate.hidden = false;
-  locate.addEventListener("click", () => map.locate({ setView: true, maxZoom: CLOSE_ZOOM }));
+  locate.addEventListener("click", findMe);
+  // Without a question: only where it was allowed before, and no other view is asked for.
+  navigator.permissions?.query({ name: "geolocation" })
+    .then(({ state }) => { if (state === "granted" && !location.hash && !near) findMe(); })
+    .catch(() => {});
 }
+
+document.getElementById("grip").addEventListener("click", () => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  scrollTo({ top: scrollY > 60 ? 0 : innerHeight, behavior: calm ? "auto" : "smooth" });
+});

@@ -1,4 +1,4 @@
-// On every page: copy buttons, and forms that are sent once.
+// On every page: copy, share and print buttons, forms that are sent once, and the worker for pages without a connection.
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
@@ -13,10 +13,33 @@ async function copy(button) {
   }
 }
 
+/** With the phone's own menu; elsewhere the address is copied. */
+async function share(button) {
+  const data = { title: document.title, url: button.dataset.share };
+  if (navigator.share) {
+    await navigator.share(data).catch(() => {}); // closing the menu is no error
+    return;
+  }
+  const before = button.lastElementChild.textContent;
+  await navigator.clipboard?.writeText(data.url).catch(() => {});
+  button.lastElementChild.textContent = navigator.clipboard ? button.dataset.copied : data.url;
+  setTimeout(() => { button.lastElementChild.textContent = before; }, 4000);
+}
+
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (button) copy(button);
+  const button = event.target.closest("[data-copy], [data-share], [data-print], [data-fill]");
+  if (!button) return;
+  if (button.dataset.copy) copy(button);
+  else if (button.dataset.share) share(button);
+  else if (button.dataset.fill) document.getElementById(button.dataset.fill).value = button.value;
+  else print();
 });
+
+for (const button of document.querySelectorAll("button[hidden][data-share], button[hidden][data-print], button[hidden][data-fill]")) {
+  button.hidden = false;
+}
+
+navigator.serviceWorker?.register(document.body.dataset.worker).catch(() => {}); // without it everything else works
 
 document.addEventListener("submit", (event) => {
   const form = event.target;

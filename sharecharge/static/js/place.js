@@ -8,6 +8,10 @@ watch(`places/${place.dataset.code}`, (type, data) => {
   const before = JSON.stringify(place.seen);
   place.seen = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
   fill(place, data);
+  for (const plug of data.connectors) {
+    const article = place.querySelector(`[data-plug="${plug.number}"]`);
+    if (article) fill(article, plug);
+  }
   if (before && before !== JSON.stringify(place.seen)) location.reload();
 });
 
@@ -15,5 +19,6 @@ const element = document.getElementById("map");
 const at = [Number(element.dataset.latitude), Number(element.dataset.longitude)];
 const blur = Number(element.dataset.blur);
 const map = baseMap(element).setView(at, blur ? 14 : 16);
-const style = { color: "#0f766e", fillOpacity: 0.2 };
+const accent = getComputedStyle(document.documentElement).getPropertyValue("--action").trim();
+const style = { color: accent, fillOpacity: 0.2 };
 (blur ? L.circle(at, { radius: blur, ...style }) : L.circleMarker(at, { radius: 9, ...style })).addTo(map);

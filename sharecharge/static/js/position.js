@@ -14,7 +14,7 @@ function typed() {
 }
 
 function mark(at) {
-  marker ??= L.circleMarker(at, { radius: 10, color: "#0f766e", fillOpacity: 0.5 }).addTo(map);
+  marker ??= L.circleMarker(at, { radius: 10, color: getComputedStyle(document.documentElement).getPropertyValue("--action").trim(), fillOpacity: 0.5 }).addTo(map);
   marker.setLatLng(at);
 }
 

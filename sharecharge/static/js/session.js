@@ -1,15 +1,18 @@
-// A session's page: live numbers while it runs; its end is shown by the server as a receipt.
+// A session's page: live numbers and a chart while it runs; its end is shown by the server as a receipt.
+import { courseChart } from "./course.js";
 import { fill, watch } from "./live.js";
 
 const page = document.getElementById("session");
 const clock = document.getElementById("duration");
 const NO_BREAK = "\u00a0";
+const chart = await courseChart(document.getElementById("chart"), document.getElementById("course-panel"));
 let seconds = Number(clock.dataset.seconds);
 let running = page.dataset.running === "yes";
 
 watch(`sessions/${page.dataset.session}`, (type, data) => {
   fill(page, data);
   seconds = data.seconds;
+  if (data.readings.length) chart.add(data.seconds, data.readings[0]);
   const moved = data.state !== page.dataset.phase && !(running && data.is_running);
   running = data.is_running;
   if (moved) location.reload();

@@ -19,12 +19,15 @@ function escapeText(text) {
 }
 
 /** Shape and colour say the state; power and price stand beside it. */
-export function pinIcon(pin) {
+export function pinIcon(pin, isChosen = false) {
   const body = document.createElement("span");
   body.className = "pin-body";
   body.dataset.state = pin.state;
   const mark = document.createElement("span");
   mark.className = "pin-mark";
-  body.append(mark, pin.pin_text);
-  return L.divIcon({ html: body, className: "pin", iconSize: null });
+  const text = document.createElement("span");
+  text.className = "pin-text";
+  text.textContent = pin.pin_text;
+  body.append(mark, text);
+  return L.divIcon({ html: body, className: isChosen ? "pin is-chosen" : "pin", iconSize: null });
 }

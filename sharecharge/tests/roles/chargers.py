@@ -106,4 +106,22 @@ COMMANDS = [
     Row("POST", "charger-refresh", ASKED, **OF_CHARGER),
 ]
 
-ROWS = [*FLEET, *SESSIONS, *COMMANDS]
+REPORT = {"address": lambda stage: {"pk": stage.report.pk}}
+
+
+def report_of(charger: str) -> Callable[[Any], Any]:
+    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken."}
+
+
+REPORTS = [
+    Row("GET", "report-list", PEOPLE),
+    Row("POST", "report-list", "401 201 201 201 201 201 401", body=report_of("charger")),
+    Row("POST", "report-list", "401 404 404 404 201 201 401", body=report_of("hidden")),
+    Row("GET", "report-detail", PARTIES, **REPORT),
+    Row("POST", "report-answer", "401 403 404 200 404 200 401", body=always({"text": "Soon."}), **REPORT),
+    Row("POST", "report-close", PARTIES, **REPORT),
+    Row("GET", "stats", PEOPLE),
+    Row("GET", "stats", PEOPLE, query="?as_driver=true"),
+]
+
+ROWS = [*FLEET, *SESSIONS, *COMMANDS, *REPORTS]

@@ -1,7 +1,7 @@
 """One line of the table."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 # The order of the answers in a row. Dora was deactivated after she had got her token.
@@ -21,6 +21,7 @@ class Row:
     address: Callable[[Any], dict[str, Any]] = lambda stage: {}
     body: Callable[[Any], Any] = lambda stage: None
     query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}{self.query}"

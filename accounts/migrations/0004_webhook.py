@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_service_key"),
+        ("accounts", "0003_service_key"),
     ]
 
     operations = [

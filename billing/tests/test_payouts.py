@@ -1,0 +1,73 @@
+"""Payouts: on hold when they are asked for, out of the wallet once, back when they are refused."""
+
+import pytest
+
+from billing import audit, ledger, payouts, wallets
+from billing.models import Account, Hold, LedgerCheck, Payout, Transfer
+from sharecharge.errors import Refused
+
+
+@pytest.fixture
+def payout(alice) -> Payout:
+    return payouts.request(alice, amount=40_000, bank_account="123456/0100", idempotency_key="a key")
+
+
+def money(user):
+    wallet = wallets.wallet_of(user)
+    return wallet.balance, wallet.held
+
+
+def code_of(action, *arguments, **options) -> str:
+    with pytest.raises(Refused) as refused:
+        action(*arguments, **options)
+    return refused.value.code
+
+
+def test_it_is_paid_once(payout, alice, oscar):
+    assert money(alice) == (100_000, 40_000)
+    paid = payouts.pay(payout, by=oscar)
+    assert (paid.status, paid.decided_by, money(alice)) == (Payout.Status.PAID, oscar, (60_000, 0))
+    assert paid.finished_at
+    transfer = Transfer.objects.get(kind="payout")
+    assert dict(transfer.entries.values_list("account__kind", "amount")) == {"wallet": -40_000, "outside": 40_000}
+    assert code_of(payouts.pay, payout, by=oscar) == "payout_decided"
+    assert code_of(payouts.cancel, payout) == "payout_decided"
+    assert (money(alice), ledger.breaches()) == ((60_000, 0), [])
+
+
+def test_what_is_refused_goes_back(payout, alice, oscar):
+    refused = payouts.refuse(payout, by=oscar, reason="no such account")
+    assert (refused.status, refused.reason, money(alice)) == ("refused", "no such account", (100_000, 0))
+    assert code_of(payouts.pay, payout, by=oscar) == "payout_decided"
+    assert ledger.breaches() == []
+
+
+def test_a_cancelled_one_is_not_paid(payout, alice, oscar):
+    payouts.cancel(payout)
+    assert code_of(payouts.pay, payout, by=oscar) == "payout_decided"
+    assert money(alice) == (100_000, 0)
+
+
+def test_the_money_on_hold_pays_for_nothing_else(payout, alice, bob, oscar):
+    wallets.settle(
+        reference="session:1", payer=alice, payee=bob, amount=90_000, fee=0, kind=Transfer.Kind.SESSION, description=""
+    )
+    assert money(alice) == (40_000, 40_000)
+    payouts.pay(payout, by=oscar)
+    assert wallets.wallet_of(alice) == wallets.Wallet(balance=0, held=0, owed=30_000)
+
+
+def test_without_its_hold_nothing_is_paid(payout, alice, oscar):
+    wallets.release_hold(payout.reference)
+    assert code_of(payouts.pay, payout, by=oscar) == "payout_not_covered"
+    assert Account.objects.get(user=alice, kind="wallet").balance == 100_000
+    assert Payout.objects.get().status == "requested"
+
+
+def test_nothing_is_asked_for_or_paid_while_the_ledger_is_halted(payout, alice, oscar):
+    LedgerCheck.objects.create(is_full=True, breaches=["Account 1"])
+    audit.forget()
+    assert code_of(payouts.pay, payout, by=oscar) == "ledger_halted"
+    assert code_of(payouts.request, alice, amount=100, bank_account="1", idempotency_key="2") == "ledger_halted"
+    payouts.cancel(payout)  # frees money and moves none
+    assert (money(alice), Hold.objects.active().count()) == ((100_000, 0), 0)

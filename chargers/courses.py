@@ -1,0 +1,23 @@
+"""How a session went, as the points of its chart."""
+
+from chargers.models import ChargingSession
+
+MOST_POINTS = 240
+Point = tuple[int, int | None, int | None]  # seconds from the start, Wh since then, W
+
+
+def of(row: ChargingSession) -> list[Point]:
+    """In the order of time; of many samples every n-th, and always the last. By our clock: a charger's may be wrong."""
+    samples = list(row.meter_values.order_by("pk").values_list("received_at", "energy_wh", "power_w"))
+    step = max(1, -(-len(samples) // MOST_POINTS))
+    kept = samples[(len(samples) - 1) % step :: step]
+    return [
+        (round((at - row.start_received_at).total_seconds()), _since_start(row, energy_wh), power_w)
+        for at, energy_wh, power_w in kept
+    ]
+
+
+def _since_start(row: ChargingSession, register_wh: int | None) -> int | None:
+    if register_wh is None or row.meter_start_wh is None:
+        return None
+    return max(0, register_wh - row.meter_start_wh)

@@ -1,0 +1,132 @@
+"""A driver's history: filters, the table for a spreadsheet, the chart of a session, and what is running now."""
+
+import csv
+import io
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from billing import units, wallets
+from chargers import courses, shapes
+from chargers.models import Charger, ChargingSession, MeterValue
+from chargers.tests.test_session_pages import make_session
+from conftest import make_user
+
+
+@pytest.fixture
+def running(online: Charger, alice: User) -> ChargingSession:
+    return make_session(online, alice)
+
+
+def began(session: ChargingSession, day: str) -> None:
+    at = timezone.make_aware(datetime.fromisoformat(f"{day}T23:30"))
+    ChargingSession.objects.filter(pk=session.pk).update(start_received_at=at)
+
+
+# ------------------------------------------------------------------------------------------------ filters
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [({"since": "2026-05-04"}, True), ({"since": "2026-05-05"}, False), ({"until": "2026-05-04"}, True),
+     ({"until": "2026-05-03"}, False), ({"since": "2026-05-04", "until": "2026-05-04"}, True)],
+)  # fmt: skip
+def test_days_are_local_and_count_both_ends(running: ChargingSession, alice: User, client_of, asked, fits):
+    began(running, "2026-05-04")
+    page = client_of(alice).get("/sessions/", asked).content.decode()
+    assert (running.get_absolute_url() in page.partition("<main")[2]) is fits
+    assert ("No session fits" in page) is not fits
+
+
+def test_one_charger_of_those_where_one_has_charged(running: ChargingSession, alice: User, client_of):
+    browser = client_of(alice)
+    assert running.get_absolute_url() in browser.get("/sessions/", {"charger": running.charger_id}).content.decode()
+    page = browser.get("/sessions/", {"charger": running.charger_id + 1}).content.decode()
+    assert 'class="wrong"' in page
+    stranger = client_of(make_user("Dora")).get("/sessions/", {"charger": running.charger_id}).content.decode()
+    assert running.charger.name not in stranger
+
+
+def test_nonsense_in_the_address_is_told(alice: User, client_of):
+    assert 'class="wrong"' in client_of(alice).get("/sessions/", {"since": "yesterday"}).content.decode()
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+
+def table_of(client: Client, **asked: str) -> list[dict[str, str]]:
+    response = client.get("/sessions/export.csv", asked)
+    assert response.headers["Content-Disposition"] == 'attachment; filename="sharecharge.csv"'
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+
+def test_the_table_tells_the_same_as_the_list(running: ChargingSession, alice: User, bob: User, client_of):
+    [row] = table_of(client_of(alice))
+    assert (row["charger"], row["town"], row["state"]) == ("Bob's garage", "Litomyšl", "charging")
+    assert (row["price_per_kwh"], row["kwh"], row["cost"], row["currency"]) == ("5.00", "", "", "CZK")
+    assert datetime.fromisoformat(row["started"]) == running.start_received_at.replace(microsecond=0)
+    assert table_of(client_of(alice), until="2020-01-01") == []
+    assert table_of(client_of(bob)) == []
+
+
+def test_a_name_is_no_formula(running: ChargingSession, alice: User, client_of):
+    Charger.objects.update(name='=HYPERLINK("http://evil.example")')
+    [row] = table_of(client_of(alice))
+    assert row["charger"].startswith("'=")
+
+
+# ------------------------------------------------------------------------------------------------ the chart
+
+
+def test_a_course_counts_from_the_start(running: ChargingSession, alice: User, client_of):
+    points = client_of(alice).get(f"/sessions/{running.pk}/course/").json()["points"]
+    assert points == [[1200, 1_000, 10_560], [2400, 5_000, 10_560]]
+
+
+def test_many_samples_become_few_points_and_keep_the_last(running: ChargingSession):
+    begin = running.start_received_at
+    MeterValue.objects.bulk_create(
+        MeterValue(
+            charger=running.charger, connector_id=1, session=running, measured_at=begin, energy_wh=7_000 + index,
+            received_at=begin + timedelta(hours=1, seconds=index), raw=[], digest=1_000 + index,
+        )
+        for index in range(1_000)
+    )  # fmt: skip
+    points = courses.of(running)
+    assert 150 < len(points) <= courses.MOST_POINTS
+    assert points[-1] == (3600 + 999, 6_999, None)
+
+
+def test_the_course_of_others_is_not_there(running: ChargingSession, charlie: User, client_of):
+    assert client_of(charlie).get(f"/sessions/{running.pk}/course/").status_code == 404
+
+
+# ------------------------------------------------------------------------------------------------ now
+
+
+def test_every_page_leads_to_what_is_running(running: ChargingSession, alice: User, bob: User, client_of):
+    link = f'now" href="{running.get_absolute_url()}"'
+    assert link in client_of(alice).get("/").content.decode()
+    assert link not in client_of(alice).get(running.get_absolute_url()).content.decode()
+    assert link not in client_of(bob).get("/").content.decode()
+    assert link not in Client().get("/").content.decode()
+
+
+def test_what_is_left_is_between_the_driver_and_the_platform(running: ChargingSession, alice: User, bob: User):
+    wallets.hold(alice, reference=running.reference, minimum=100, wanted=30_000)
+    assert shapes.session(running, viewer=alice)["left_text"] == units.money(100_000 - 2_500)
+    assert shapes.session(running, viewer=bob)["left_text"] == ""
+    assert shapes.session(running)["left_text"] == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("SuspendedEV", "The car takes"), ("SuspendedEVSE", "The charger gives")]
+)
+def test_a_pause_is_told_from_the_end(running: ChargingSession, status, words):
+    running.connector.status = status
+    shape = shapes.session(running)
+    assert (shape["state"], shape["is_running"], shape["pause_text"][: len(words)]) == ("paused", True, words)
+    assert "goes on" in shape["pause_text"]
