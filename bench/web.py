@@ -37,6 +37,11 @@ PAGES = (
     Page(OWNER, "/my/chargers/{charger}/"),
     Page(OWNER, "/my/sessions/"),
     Page(OWNER, "/my/sessions/?before={middle}"),
+    Page(NOBODY, "/api/v1/chargers?bbox=49.94,14.22,50.18,14.71&free_now=true"),
+    Page(DRIVER, "/api/v1/sessions"),
+    Page(OWNER, "/api/v1/sessions?as_owner=true"),
+    Page(OWNER, "/api/v1/sessions/totals?as_owner=true"),
+    Page(OWNER, "/api/v1/stats"),
 )
 
 

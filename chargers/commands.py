@@ -274,13 +274,17 @@ def chargers_waiting(charger_ids: list[int]) -> list[int]:
     return list(waiting.values_list("charger_id", flat=True).distinct())
 
 
-def _keep_configuration(charger_id: int, result: dict[str, Any]) -> None:
-    keys = result.get("configurationKey") or []
-    configuration = {
-        str(item.get("key"))[:50]: {"value": item.get("value"), "readonly": bool(item.get("readonly"))}
-        for item in keys
+def told_configuration(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a charger told of its settings, as `key`, `value` and `readonly`; the password is not among it."""
+    return [
+        {"key": str(item.get("key"))[:50], "value": item.get("value"), "readonly": bool(item.get("readonly"))}
+        for item in result.get("configurationKey") or []
         if isinstance(item, dict) and item.get("key") != AUTHORIZATION_KEY
-    }
+    ]
+
+
+def _keep_configuration(charger_id: int, result: dict[str, Any]) -> None:
+    configuration = {item.pop("key"): item for item in told_configuration(result)}
     Charger.objects.filter(pk=charger_id).update(configuration=configuration)
 
 

@@ -15,6 +15,7 @@ Kind = ProblemReport.Kind
 
 # Of one person that nobody has answered. Whoever has more writes letters, not reports.
 MOST_OPEN = 20
+NO_CHARGER = Refused("no_charger", _("There is no such charger."), status=404, field="charger")
 
 
 class Subject(NamedTuple):
@@ -56,7 +57,15 @@ def _check(subject: Subject, by: User) -> None:
     if connector is not None and connector.charger_id != charger.pk:
         raise Refused("no_connector", _("This charger has no such connector."), status=400, field="connector")
     if not (is_theirs or visibility.may_open(charger, by) or charger.sessions.filter(user=by).exists()):
-        raise Refused("no_charger", _("There is no such charger."), status=404, field="charger")
+        raise NO_CHARGER
+
+
+def charger_to_report(pk: int) -> Charger:
+    """Refused as one that may not be seen is: that it exists is not told."""
+    charger = Charger.objects.live().filter(pk=pk).first()
+    if charger is None:
+        raise NO_CHARGER
+    return charger
 
 
 def _may_see(session: ChargingSession, by: User) -> bool:

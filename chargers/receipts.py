@@ -1,6 +1,8 @@
 """What became of sessions: their lines in lists, what of their bills is paid, and the parts of a bill."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -10,9 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing import bills, pricing, units
-from chargers import shapes
+from chargers import plausibility, sessions, settlement, shapes, spreadsheets, thinning
 from chargers.models import ChargingSession, MeterValue
+from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
+
+# A week, one in twenty seconds.
+MOST_SAMPLES = 30_000
 
 
 def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
@@ -54,24 +60,43 @@ def _badge(state: str, found: bills.Bill | None) -> str:
     return state
 
 
-def lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[tuple[ChargingSession, Shape]]:
-    """Sessions in a list, each with what is told of it, in a few queries for all. The rows come with `with_all`.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A session with what is told of it in a list. While it runs, energy and cost are those of the highest register."""
 
-    Whether a driver owes something is between the driver and the platform: owners have their share.
-    """
+    session: ChargingSession
+    energy_wh: int | None
+    cost: int | None
+    bill: bills.Bill | None
+
+
+def told(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> list[Told]:
+    """Each of the sessions with energy, cost and bill, in a few queries for all."""
     rows = list(rows)
-    found = bills_of(rows, with_debts=not for_owner)
+    found = bills_of(rows, with_debts=with_debts)
     highest = MeterValue.objects.highest_of([row for row in rows if row.is_running])
-    return [(row, _line(row, found.get(row.pk), highest.get(row.pk))) for row in rows]
+    return [_told(row, found.get(row.pk), highest.get(row.pk)) for row in rows]
 
 
-def _line(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None) -> Shape:
-    """While it runs, energy and cost are those of the highest register so far."""
+def _told(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None) -> Told:
     energy_wh, cost = row.energy_wh, row.cost
     if row.is_running:
         energy_wh = row.energy_up_to(highest_wh)
         cost = pricing.cost(row.price, pricing.Consumption(energy_wh))
-    badge = _badge(row.state, found)
+    return Told(row, energy_wh, cost, found)
+
+
+def lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[tuple[ChargingSession, Shape]]:
+    """Sessions in a list, each with what is told of it. The rows come with `with_all`.
+
+    Whether a driver owes something is between the driver and the platform: owners have their share.
+    """
+    return [(line.session, _line(line)) for line in told(rows, with_debts=not for_owner)]
+
+
+def _line(line: Told) -> Shape:
+    row = line.session
+    badge = _badge(row.state, line.bill)
     return {
         "id": row.pk,
         "url": row.get_absolute_url(),
@@ -80,8 +105,8 @@ def _line(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None
         "badge": badge,
         "badge_text": str(BADGES.get(badge) or shapes.state_text(row, row.state)),
         "began_text": formats.date_format(timezone.localtime(row.start_received_at), "SHORT_DATETIME_FORMAT"),
-        "energy_text": units.kwh(energy_wh),
-        "cost_text": units.money(cost),
+        "energy_text": units.kwh(line.energy_wh),
+        "cost_text": units.money(line.cost),
         "share_text": units.money(row.owner_share),
     }
 
@@ -97,8 +122,8 @@ def table(rows: Iterable[ChargingSession]) -> Iterator[tuple[str, ...]]:
         yield (
             timezone.localtime(row.start_received_at).isoformat(timespec="seconds"),
             timezone.localtime(row.stop_received_at).isoformat(timespec="seconds") if row.stop_received_at else "",
-            _cell(row.charger.name),
-            _cell(row.charger.city),
+            spreadsheets.cell(row.charger.name),
+            spreadsheets.cell(row.charger.city),
             "" if row.energy_wh is None else f"{Decimal(row.energy_wh) / 1000:.3f}",
             "" if price is None else f"{Decimal(price) / 100:.2f}",
             "" if row.cost is None else f"{Decimal(row.cost) / 100:.2f}",
@@ -107,15 +132,8 @@ def table(rows: Iterable[ChargingSession]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _cell(text: str) -> str:
-    """A spreadsheet takes text that begins like this for a formula, and owners choose their chargers' names."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
-
-
 def parts(row: ChargingSession) -> list[Shape]:
     """The lines of the bill: what was measured, and the parts of the price."""
-    if row.energy_wh is None or not row.tariff:
-        return []
     names = {"energy": _("Energy")}
     return [
         {
@@ -124,5 +142,51 @@ def parts(row: ChargingSession) -> list[Shape]:
             "unit_price_text": units.money(part.unit_price),
             "amount_text": units.money(pricing.round_half_up(part.exact)),
         }
-        for part in pricing.parts(row.price, pricing.Consumption(energy_wh=row.energy_wh))
+        for part in priced(row)
     ]
+
+
+def priced(row: ChargingSession) -> list[pricing.Part]:
+    """The same, for programs."""
+    if row.energy_wh is None or not row.tariff:
+        return []
+    return pricing.parts(row.price, pricing.Consumption(energy_wh=row.energy_wh))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a bill was made from. A reading is None when it is missing or unreadable."""
+
+    told: Told
+    parts: list[pricing.Part]
+    start: plausibility.Reading | None
+    stop: plausibility.Reading | None
+
+
+def receipt(row: ChargingSession) -> Receipt:
+    [line] = told([row])
+    return Receipt(line, priced(row), settlement.start_reading(row), settlement.stop_reading(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Detailed(Told):
+    """A session by itself, with the latest of its readings."""
+
+    progress: sessions.Progress
+
+
+def detailed(row: ChargingSession) -> Detailed:
+    """While a bill is being checked its amount is a guess, and is not told."""
+    progress = sessions.progress(row)
+    cost = None if progress.state in ("checking", "refused") else progress.cost
+    return Detailed(row, progress.energy_wh, cost, bills_of([row]).get(row.pk), progress)
+
+
+def samples(row: ChargingSession, *, every: timedelta | None = None) -> MeterValueQuerySet:
+    """What was measured, or one sample in `every`, of at most `MOST_SAMPLES`."""
+    values = MeterValue.objects.filter(session=row)
+    if every is None:
+        return values
+    fields = ("pk", "measured_at", "received_at", "energy_wh")
+    known = [thinning.Sample(*fact) for fact in values.order_by("pk").values_list(*fields)[:MOST_SAMPLES]]
+    return values.filter(pk__in=thinning.one_in(known, every))

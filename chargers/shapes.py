@@ -359,6 +359,10 @@ OUTCOMES: dict[str, Promise] = {
 }
 
 
+# Of a remote start, for programs.
+STEPS = ("requested", "accepted", "connected", "charging")
+
+
 def command(row: Command) -> Shape:
     """A command on its way. A remote start has steps and, at the end, a session."""
     shape: Shape = {
@@ -367,6 +371,7 @@ def command(row: Command) -> Shape:
         "state": row.status,
         "state_text": str(OUTCOMES[row.status]),
         "is_over": row.status in {"rejected", "failed", "expired"},
+        "session": row.session_id,
         "session_url": None,
         "steps": [],
         "failure_text": "",
@@ -399,6 +404,7 @@ def _start(row: Command) -> Shape:
         "failure_text": failure,
         "is_over": bool(failure),
         "seconds_left": left,
+        "session": begun.pk if begun else None,
         "next_text": "" if failure else _next_step(row, plugged_in=plugged_in),
         "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
     }
@@ -425,7 +431,8 @@ def _steps(texts: Iterable[str], done: list[bool], *, failed: bool) -> list[Shap
         return "failed" if failed else "now"
 
     return [
-        {"text": text, "state": state(index), "state_text": names[state(index)]} for index, text in enumerate(texts)
+        {"name": STEPS[index], "text": text, "state": state(index), "state_text": names[state(index)]}
+        for index, text in enumerate(texts)
     ]
 
 

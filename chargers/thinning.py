@@ -37,7 +37,7 @@ def superfluous(
     `samples` stand in the order in which they came, `stop` is None when none has come. A bill that had to be checked
     keeps all that it was checked by.
     """
-    kept = _one_in(samples, every) | _pillars(samples)
+    kept = one_in(samples, every) | _pillars(samples)
     before = _readings(samples)
     after = _readings([sample for sample in samples if sample.key in kept])
     assessment = plausibility.assess(start=start, readings=before, stop=stop, rated_power_w=rated_power_w)
@@ -47,7 +47,7 @@ def superfluous(
     return [sample.key for sample in samples if sample.key not in kept] if is_safe else []
 
 
-def _one_in(samples: Sequence[Sample], every: timedelta) -> set[int]:
+def one_in(samples: Sequence[Sample], every: timedelta) -> set[int]:
     """One of each span of time by the charger's clock, if possible one with a register."""
     chosen: dict[int, Sample] = {}
     for sample in samples:

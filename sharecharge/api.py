@@ -7,17 +7,29 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
-from chargers.api import chargers, connectors, people
+from chargers.api import chargers, commands, connectors, people, problems, sessions, stats
 from ocpp_gateway import api as internal
 
 OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
+OF_SESSION = "sessions/(?P<session>[0-9]{1,18})"
+
+
+def control(name: str, method: str) -> URLPattern:
+    view = commands.ChargerControls.as_view({"post": method})
+    return re_path(f"^{OF_CHARGER}/{name}$", view, name=f"charger-{name}")
+
 
 router = SimpleRouter(trailing_slash=False)
 router.register("chargers", chargers.ChargerResource, "charger")
 router.register(f"{OF_CHARGER}/connectors", connectors.ConnectorsOfCharger, "charger-connectors")
 router.register(f"{OF_CHARGER}/attempts", chargers.AttemptResource, "charger-attempts")
 router.register(f"{OF_CHARGER}/messages", chargers.MessageResource, "charger-messages")
+router.register(f"{OF_CHARGER}/commands", commands.CommandsOfCharger, "charger-commands")
 router.register("connectors", connectors.ConnectorResource, "connector")
+router.register("sessions", sessions.SessionResource, "session")
+router.register(f"{OF_SESSION}/meter-values", sessions.MeterValueResource, "session-meter-values")
+router.register("commands", commands.CommandResource, "command")
+router.register("reports", problems.ProblemResource, "report")
 router.register("webhooks", webhooks.Webhooks, "webhook")
 router.register(r"webhooks/(?P<webhook_id>[0-9]{1,18})/deliveries", webhooks.Deliveries, "delivery")
 router.register("users", users.Users, "user")
@@ -26,6 +38,8 @@ router.register("tokens", tokens.Tokens, "token")
 router.register("wallet/entries", billing.Entries, "entry")
 router.register("wallet/top-ups", billing.TopUps, "top-up")
 router.register("wallet/payouts", billing.Payouts, "payout")
+
+CSV = {"content_negotiation_class": sessions.AnyAccept, "pagination_class": None}
 
 v1 = [
     path("login/access-token", login.LoginView.as_view(), name="login"),
@@ -45,6 +59,13 @@ v1 = [
         connectors.ConnectorByIdentity.as_view({"get": "retrieve"}),
         name="connector-by-identity",
     ),
+    path("stats", stats.StatsView.as_view(), name="stats"),
+    path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **CSV), name="session-csv"),
+    control("remote-start", "remote_start"),
+    control("unlock", "unlock"),
+    control("reset", "reset"),
+    control("refresh", "refresh"),
+    re_path(f"^{OF_SESSION}/stop$", commands.SessionStop.as_view({"post": "stop"}), name="session-stop"),
     *router.urls,
 ]
 

@@ -50,6 +50,8 @@ class Resource(Door, GenericViewSet[Any]):
     """Rows that a person may see. What is not among `rows()` does not exist: foreign is 404, never 403."""
 
     pagination_class = Pages
+    # What `filterset_class` narrows. Elsewhere a filter that is on by default would keep rows from being opened.
+    filtered: ClassVar[frozenset[str]] = frozenset({"list"})
     # As long as the keys of our tables can be; anything else is no address at all.
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -64,13 +66,14 @@ class Resource(Door, GenericViewSet[Any]):
         return self.rows()
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filters belong to the list: with one that is on by default, a row could be listed but not opened."""
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
+        return super().filter_queryset(queryset) if self.action in self.filtered else queryset
 
     def known_parameters(self) -> set[str]:
         known = super().known_parameters()
-        if self.action == "list":
+        if self.action in self.filtered:
             filters = getattr(self, "filterset_class", None)
-            known |= {"limit", "cursor"} | set(filters.base_filters if filters else ())
+            known |= set(filters.base_filters if filters else ())
+        if self.action == "list":
+            known |= {"limit", "cursor"}
             known |= {"ordering"} if getattr(self, "ordering_fields", None) else set()
         return known

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chargers", "0016_card_claims"),
+        ("chargers", "0017_sessions_by_time"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

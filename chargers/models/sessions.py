@@ -16,6 +16,8 @@ from accounts.models import IdTag, User
 from billing import pricing
 from chargers.models.fleet import Charger, Connector
 
+# OCPP's words for a car, or a charger, that wants nothing at the moment.
+SUSPENDED = frozenset({"SuspendedEV", "SuspendedEVSE"})
 IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
 IS_UNSETTLED = Q(status="ended") | Q(status="settled", stop_received_at__gt=F("settled_at"))
 
@@ -34,6 +36,14 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
     def for_review(self) -> SessionQuerySet:
         return self.filter(IS_HELD)
+
+    def in_state(self, state: str) -> SessionQuerySet:
+        """Those whose `state` is this."""
+        if state in ("charging", "paused"):
+            paused = Q(connector__status__in=SUSPENDED)
+            running = self.running()
+            return running.filter(paused) if state == "paused" else running.exclude(paused)
+        return self.for_review() if state == "checking" else self.filter(status=state).exclude(IS_HELD)
 
     def to_be_thinned(self, *, before: datetime) -> SessionQuerySet:
         """Billed before that, nothing about them is open, and all of their samples are still there."""
@@ -142,6 +152,9 @@ class ChargingSession(models.Model):
         indexes = (
             models.Index(fields=["user", "-id"], name="session_by_driver"),
             models.Index(fields=["owner", "-id"], name="session_by_owner"),
+            # For what an owner earned in a span of time, and for what happened in one at all.
+            models.Index(fields=["owner", "start_received_at"], name="session_by_owner_and_time"),
+            models.Index(fields=["start_received_at"], name="session_by_time"),
             models.Index(fields=["charger", "-id"], name="session_by_charger"),
             models.Index(fields=["charger", "start_text"], name="session_twins"),
             models.Index(fields=["status"], condition=Q(status__in=["running", "ended"]), name="session_open"),
@@ -200,7 +213,7 @@ class ChargingSession(models.Model):
     def state(self) -> str:
         """What people are told: `charging`, `paused`, `ended`, `checking`, `settled` or `refused`."""
         if self.is_running:
-            paused = self.connector is not None and self.connector.status in {"SuspendedEV", "SuspendedEVSE"}
+            paused = self.connector is not None and self.connector.status in SUSPENDED
             return "paused" if paused else "charging"
         return "checking" if self.is_held else str(self.status)
 
@@ -213,6 +226,11 @@ class ChargingSession(models.Model):
     @property
     def price(self) -> pricing.Tariff:
         return pricing.Tariff.from_dict(self.tariff)
+
+    @property
+    def price_per_kwh(self) -> int | None:
+        """In minor units; None: it was refused before there was a price."""
+        return self.price.price_per_kwh if self.tariff else None
 
     @property
     def owner_share(self) -> int | None:

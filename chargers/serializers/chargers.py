@@ -11,15 +11,9 @@ from accounts.rest.serializers import ModelSerializer, Serializer
 from chargers import message_log, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
+from chargers.serializers.people import PersonSerializer
 
 PLACE = ("name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude")
-
-
-class PersonSerializer(Serializer):
-    """Somebody by name. E-mail addresses are between their holder and us."""
-
-    id = serializers.IntegerField(read_only=True)
-    name = serializers.CharField(source="__str__", read_only=True)
 
 
 class ChargerRowSerializer(ModelSerializer[Charger]):

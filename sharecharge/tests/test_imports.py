@@ -17,7 +17,7 @@ OPEN_TO_ALL = ("sharecharge.errors", "sharecharge.prepared", "sharecharge.trace"
 FORBIDDEN_NAMES = {"services", "selectors", "managers", "utils", "helpers", "common"}
 ASYNC_ROOMS = (
     "consumers.py", "switchboard.py", "workers.py", "live.py", "layers.py", "asgi.py", "server.py", "/simulator/",
-    "replay.py", "/tests/", "bench/", "faults/",
+    "replay.py", "spreadsheets.py", "/tests/", "bench/", "faults/",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts import logins, people, service_keys, tokens
 from accounts import webhooks as hooks
 from accounts.models import IdTag, User
-from chargers import registry
+from chargers import commands, problems, registry
 from chargers.models import Charger, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
@@ -44,6 +44,8 @@ def stage(
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
         hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
+        command=commands.request(online, commands.Action.REMOTE_STOP, by=alice),
+        report=problems.report(problems.Subject(online), by=alice, kind=problems.Kind.OTHER, text="It is broken."),
         webhook=webhook,
         delivery=hooks.ping(webhook),
     )

@@ -1,6 +1,14 @@
 """Chargers, their sessions, and what is asked of them. Bob's charger is public; `hidden` is Otto's and private."""
 
+from collections.abc import Callable
+from typing import Any
+
 from sharecharge.tests.roles.row import Row
+
+
+def always(body: Any) -> Callable[[Any], Any]:
+    return lambda _stage: body
+
 
 NEW = {"name": "Garage", "city": "Brno", "latitude": 49.2, "longitude": 16.6}
 
@@ -46,4 +54,74 @@ FLEET = [
     Row("GET", "connector-by-identity", "401 404 404 200 404 200 401", **BY_IDENTITY),
 ]
 
-ROWS = [*FLEET]
+SESSION = {"address": lambda stage: {"pk": stage.session.pk}}
+OF_SESSION = {"address": lambda stage: {"session": stage.session.pk}}
+#        nobody alice charlie bob otto oscar dora
+PEOPLE = "401 200 200 200 200 200 401"
+PARTIES = "401 200 404 200 404 200 401"
+
+SESSIONS = [
+    Row("GET", "session-list", PEOPLE),
+    Row("GET", "session-list", PEOPLE, query="?as_owner=true"),
+    Row("GET", "session-detail", PARTIES, **SESSION),
+    Row("GET", "session-totals", "401 200 200 200 200 400 401"),
+    Row("GET", "session-totals", PEOPLE, query="?charger=1"),
+    Row("GET", "session-csv", PEOPLE),
+    Row("GET", "session-receipt", PARTIES, **SESSION),
+    Row("GET", "session-meter-values-list", PARTIES, **OF_SESSION),
+    Row("POST", "session-release", "401 404 404 409 404 409 401", **SESSION),  # it is not held
+    Row("POST", "session-stop", "401 202 404 202 404 202 401", **OF_SESSION),
+]
+
+COMMAND = {"address": lambda stage: {"pk": stage.command.pk}}
+ASKED = "401 403 403 202 403 202 401"
+HIDDEN_AND_OFFLINE = "401 404 404 404 409 409 401"
+OPERATORS = "401 403 403 403 403 202 401"
+
+COMMANDS = [
+    Row("GET", "charger-commands-list", BOBS, **OF_CHARGER),
+    Row("GET", "charger-commands-list", OTTOS, **OF_HIDDEN),
+    Row("GET", "command-detail", PARTIES, **COMMAND),
+    *(
+        Row("POST", "charger-commands-list", answers, body=always(wish), **address)
+        for wish, answers, address in (
+            ({"action": "refresh"}, ASKED, OF_CHARGER),
+            ({"action": "refresh"}, HIDDEN_AND_OFFLINE, OF_HIDDEN),
+            ({"action": "explode"}, "401 403 403 400 403 400 401", OF_CHARGER),
+            ({"action": "get_configuration"}, OPERATORS, OF_CHARGER),
+            (
+                {"action": "change_configuration", "payload": {"key": "HeartbeatInterval", "value": "60"}},
+                OPERATORS,
+                OF_CHARGER,
+            ),
+        )
+    ),
+    # A car charges at the public one, where Otto and Oscar have no money for; the hidden one is offline.
+    Row("POST", "charger-remote-start", "401 409 409 409 403 403 401", body=lambda _s: {"connector": 1}, **OF_CHARGER),
+    Row("POST", "charger-remote-start", "401 404 404 404 404 404 401", body=lambda _s: {"connector": 1}, **OF_HIDDEN),
+    Row("POST", "charger-unlock", "401 403 403 409 403 409 401", body=lambda _s: {"connector": 1}, **OF_CHARGER),
+    Row("POST", "charger-reset", "401 403 403 409 403 409 401", **OF_CHARGER),
+    Row("POST", "charger-reset", ASKED, body=lambda _stage: {"force": True}, **OF_CHARGER),
+    Row("POST", "charger-reset", HIDDEN_AND_OFFLINE, **OF_HIDDEN),
+    Row("POST", "charger-refresh", ASKED, **OF_CHARGER),
+]
+
+REPORT = {"address": lambda stage: {"pk": stage.report.pk}}
+
+
+def report_of(charger: str) -> Callable[[Any], Any]:
+    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken."}
+
+
+REPORTS = [
+    Row("GET", "report-list", PEOPLE),
+    Row("POST", "report-list", "401 201 201 201 201 201 401", body=report_of("charger")),
+    Row("POST", "report-list", "401 404 404 404 201 201 401", body=report_of("hidden")),
+    Row("GET", "report-detail", PARTIES, **REPORT),
+    Row("POST", "report-answer", "401 403 404 200 404 200 401", body=always({"text": "Soon."}), **REPORT),
+    Row("POST", "report-close", PARTIES, **REPORT),
+    Row("GET", "stats", PEOPLE),
+    Row("GET", "stats", PEOPLE, query="?as_driver=true"),
+]
+
+ROWS = [*FLEET, *SESSIONS, *COMMANDS, *REPORTS]

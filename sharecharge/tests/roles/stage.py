@@ -6,7 +6,7 @@ Charlie drives and Otto owns a charger that nobody else knows of, Oscar operates
 from dataclasses import dataclass
 
 from accounts.models import Delivery, IdTag, User, Webhook
-from chargers.models import Charger, ChargingSession, Connector
+from chargers.models import Charger, ChargingSession, Command, Connector, ProblemReport
 
 
 @dataclass
@@ -22,5 +22,7 @@ class Stage:
     card: IdTag
     session: ChargingSession
     hidden: Charger
+    command: Command
+    report: ProblemReport
     webhook: Webhook
     delivery: Delivery

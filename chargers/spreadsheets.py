@@ -1,0 +1,72 @@
+"""Tables for spreadsheets, as CSV. Long ones are written in portions, by key, so that no request holds them whole."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from chargers.models import ChargingSession
+from chargers.models.sessions import SessionQuerySet
+
+PORTION = 500
+# A spreadsheet takes a cell that begins with one of these for a formula, and runs it (R22).
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+Columns = Mapping[str, Callable[[Any], object]]
+
+
+def cell(value: object) -> str:
+    """A value as text that no spreadsheet runs. Numbers may be negative; texts may not look like formulas."""
+    if value is None:
+        return ""
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+
+
+def lines(rows: Iterable[Iterable[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def written(rows: SessionQuerySet, columns: Columns) -> Iterator[str]:
+    """The heading, then the rows, newest first. Each portion is a query of its own."""
+    yield lines([columns])
+    newest_first = rows.order_by("-pk")
+    portion: list[ChargingSession] = list(newest_first[:PORTION])
+    while portion:
+        yield lines([tell(row) for tell in columns.values()] for row in portion)
+        portion = list(newest_first.filter(pk__lt=portion[-1].pk)[:PORTION]) if len(portion) == PORTION else []
+
+
+async def streamed(portions: Iterator[str]) -> AsyncIterator[str]:
+    """For the server, which is asynchronous: a portion is read in a thread when the one before it has been sent."""
+    following = sync_to_async(lambda: next(portions, None))
+    while (portion := await following()) is not None:
+        yield portion
+
+
+def _money(amount: int | None) -> str | None:
+    return None if amount is None else f"{amount // 100}.{amount % 100:02}"
+
+
+DRIVERS: Columns = {
+    "id": lambda row: row.pk,
+    "charger": lambda row: row.charger.name,
+    "connector": lambda row: row.connector.connector_id if row.connector else None,
+    "state": lambda row: str(row.state),
+    "started_at": lambda row: row.started_at.isoformat(),
+    "ended_at": lambda row: row.ended_at.isoformat() if row.ended_at else None,
+    "energy_wh": lambda row: row.energy_wh,
+    "price_per_kwh": lambda row: _money(row.price_per_kwh),
+    "cost": lambda row: _money(row.cost),
+    "currency": lambda row: row.price.currency if row.tariff else None,
+}
+OWNERS: Columns = {
+    **DRIVERS,
+    "driver": lambda row: row.user.name if row.user else None,
+    "fee": lambda row: _money(row.fee),
+    "owner_share": lambda row: _money(row.owner_share),
+}

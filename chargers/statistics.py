@@ -1,0 +1,114 @@
+"""How much was charged and earned: sums of sessions, and their course by day or month.
+
+A session counts where it began by our clock, in the site's time zone, with what is billed of it so far.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db.models import Count, F, Sum
+from django.db.models.functions import TruncDay, TruncMonth
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from chargers.models.sessions import SessionQuerySet
+from sharecharge.errors import Refused
+
+MOST_DAYS = 366
+MOST_MONTHS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """`cost` is what drivers pay, `income` what of it is the owners'. Wh, and minor units."""
+
+    sessions: int = 0
+    energy_wh: int = 0
+    cost: int = 0
+    income: int = 0
+
+
+# In the order of Totals; no name may be that of a column.
+SUMS = {
+    "count": Count("pk"),
+    "sum_wh": Sum("energy_wh", default=0),
+    "sum_cost": Sum("cost", default=0),
+    "sum_income": Sum(F("cost") - F("fee"), default=0),
+}
+
+
+def totals(sessions: SessionQuerySet) -> Totals:
+    sums = sessions.order_by().aggregate(**SUMS)
+    return Totals(*(sums[name] for name in SUMS))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A day or a month, by its first day."""
+
+    begins: date
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the first day to the last one, both included, by `day` or `month`.
+
+    Refused when it ends before it begins, or is longer than MOST_DAYS or MOST_MONTHS.
+    """
+
+    first: date
+    last: date
+    by: str = "day"
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise Refused("span_backwards", _("The end lies before the beginning."), status=400, field="until")
+        months = (self.last.year - self.first.year) * 12 + self.last.month - self.first.month + 1
+        is_long = months > MOST_MONTHS if self.by == "month" else (self.last - self.first).days >= MOST_DAYS
+        if is_long:
+            most = {"days": MOST_DAYS, "months": MOST_MONTHS}
+            raise Refused(
+                "span_too_long",
+                _("Ask for at most %(days)s days or %(months)s months at once.") % most,
+                status=400,
+                field="since",
+            )
+
+    def days(self) -> Iterator[date]:
+        """The first day of each of its periods."""
+        day = self.first.replace(day=1) if self.by == "month" else self.first
+        while day <= self.last:
+            yield day
+            day = (day + timedelta(days=32)).replace(day=1) if self.by == "month" else day + timedelta(days=1)
+
+    @property
+    def begin(self) -> datetime:
+        return _midnight(next(self.days()))
+
+    @property
+    def end(self) -> datetime:
+        """The moment after it."""
+        *_others, last = self.days()
+        following = (last + timedelta(days=32)).replace(day=1) if self.by == "month" else last + timedelta(days=1)
+        return _midnight(following)
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def course(sessions: SessionQuerySet, span: Span) -> list[Period]:
+    """One after the other, those in which nothing happened included. A month is always a whole one."""
+    begins = TruncMonth("start_received_at") if span.by == "month" else TruncDay("start_received_at")
+    within = sessions.filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
+    rows = within.order_by().annotate(begins=begins).values_list("begins").annotate(**SUMS)
+    found = {moment.date(): Totals(*sums) for moment, *sums in rows}
+    return [Period(day, found.get(day, Totals())) for day in span.days()]
+
+
+def together(periods: Iterable[Period]) -> Totals:
+    """The sum of them all."""
+    all_of_them = [astuple(period.totals) for period in periods]
+    return Totals(*map(sum, zip(*all_of_them, strict=True)))
