@@ -28,6 +28,7 @@ from billing import units
 from billing.admin import money_column
 from chargers import authorization, commands, control, live, problems, registry, sessions, settlement, shapes
 from chargers.models import (
+    CardClaim,
     Charger,
     ChargingSession,
     Command,
@@ -344,6 +345,16 @@ class ConnectionAttemptAdmin(ChargersFactsAdmin):
 
     def find(self, text: str) -> Q:
         return super().find(text) | Q(remote_address=text)
+
+
+@admin.register(CardClaim)
+class CardClaimAdmin(ChargersFactsAdmin):
+    list_display = ("user", "charger", "expires_at", "id_tag")
+    search_help_text = _("A charger, or the person who waits for a card")
+    list_select_related = ("charger", "user", "id_tag")
+
+    def find(self, text: str) -> Q:
+        return super().find(text) | Q(user__in=people_called(text))
 
 
 class ActionFilter(LatestValuesFilter):

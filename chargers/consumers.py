@@ -21,7 +21,7 @@ from django.utils import translation
 
 from accounts.models import User
 from chargers import live, pins, shapes, visibility
-from chargers.models import Charger, ChargingSession, Command
+from chargers.models import CardClaim, Charger, ChargingSession, Command
 from sharecharge import trace
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Watcher(AsyncJsonWebsocketConsumer):
                 return
 
     # The types of live.py; every one of them means "look again".
-    charger_changed = attempt_made = session_changed = command_changed = look_again
+    charger_changed = attempt_made = session_changed = command_changed = claim_changed = look_again
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Browsers only listen."""
@@ -252,10 +252,9 @@ class SessionConsumer(Watcher):
 
     def admit(self) -> list[str]:
         session = self.session()
-        groups = [live.session_group(session.pk), live.user_group(self.person().pk)]
-        if self.person().pk == session.owner_id or self.person().is_staff:
-            groups.append(live.charger_group(session.charger_id))
-        return groups
+        # That the car paused is a status of its plug, which is told to the charger's group, as a bare "look again".
+        charger = live.charger_group(session.charger_id)
+        return [live.session_group(session.pk), live.user_group(self.person().pk), charger]
 
     def look(self) -> shapes.Shape:
         return shapes.session(self.session(), viewer=self.user)
@@ -283,3 +282,19 @@ class CommandConsumer(Watcher):
 
     def look(self) -> shapes.Shape:
         return shapes.command(self.command())
+
+
+class ClaimConsumer(Watcher):
+    """A person who waits for a card to be read."""
+
+    def admit(self) -> list[str]:
+        return [live.user_group(self.person().pk)]
+
+    def look(self) -> shapes.Shape:
+        claim = CardClaim.objects.filter(user=self.person()).first()
+        if claim is None:
+            raise Closed(NOT_FOUND)
+        return {"state": claim.state, "seconds_left": claim.seconds_left}
+
+    def concerns(self, event: Event) -> bool:
+        return "claim" in event

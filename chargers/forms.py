@@ -11,13 +11,14 @@ from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
 from chargers import authorization, settlement
-from chargers.models import Charger, ChargingSession, Connector
+from chargers.models import Charger, ChargingSession, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.sessions import SessionQuerySet
 
 POWER_LIMIT_W = 1_000_000
 OPERATORS_LIMIT_WH = 10_000_000
 OWNERS_PRICE_LIMIT = 100 * 100
+REPORT_LIMIT = 2000
 
 
 class DegreesField(forms.FloatField):
@@ -107,7 +108,7 @@ class FilterForm(forms.Form):
     """What a driver looks for on the map; it comes from the address (`?connector=CCS&free=on`), so links keep it."""
 
     free = forms.BooleanField(label=_("Free now"), required=False)
-    usable = forms.BooleanField(label=_("Open to me"), required=False)
+    usable = forms.BooleanField(label=_("For me"), required=False)
     connector = forms.ChoiceField(label=_("Plug"), choices=[ANY, *Connector.Type.choices], required=False)
     current = forms.ChoiceField(label=_("Current"), choices=[ANY, *Connector.Current.choices], required=False)
     power = forms.TypedChoiceField(label=_("Power at least"), coerce=int, empty_value=None, required=False)
@@ -170,6 +171,26 @@ class HistoryForm(forms.Form):
 
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class ReportForm(forms.Form):
+    """What is wrong with a charger."""
+
+    kind = forms.ChoiceField(label=_("What happened"), choices=ProblemReport.Kind.choices)
+    text = forms.CharField(label=_("In your words"), max_length=REPORT_LIMIT, widget=forms.Textarea(attrs={"rows": 5}))
+
+
+class ClaimForm(forms.Form):
+    """At which charger a card will be held."""
+
+    code = forms.CharField(
+        label=_("Number on the charger"),
+        max_length=12,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def clean_code(self) -> str:
+        return self.cleaned_data["code"].strip().lower()
 
 
 class ReleaseForm(forms.Form):

@@ -98,6 +98,11 @@ def publish_command(command_id: int, *, user_id: int | None, charger_id: int) ->
     _send_on_commit([(group, {"type": "command.changed", "command": command_id}) for group in groups])
 
 
+def publish_claim(user_id: int) -> None:
+    """The card that somebody waits for was read."""
+    _send_on_commit([(user_group(user_id), {"type": "claim.changed", "claim": user_id})])
+
+
 # ------------------------------------------------------------------------------------------------ sending
 
 

@@ -10,5 +10,6 @@ websocket_urlpatterns = [
     path("ws/chargers/<int:pk>/", consumers.ChargerConsumer.as_asgi()),
     path("ws/sessions/<int:pk>/", consumers.SessionConsumer.as_asgi()),
     path("ws/commands/<int:pk>/", consumers.CommandConsumer.as_asgi()),
+    path("ws/claim/", consumers.ClaimConsumer.as_asgi()),
     re_path(r"^ws/", consumers.NowhereConsumer.as_asgi()),
 ]

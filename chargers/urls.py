@@ -9,6 +9,7 @@ urlpatterns = [
     path("c/<slug:code>/", places.charger_page, name="charger"),
     path("c/<slug:code>", places.charger_page),  # what people type from a sticker
     path("c/<slug:code>/qr.svg", places.charger_qr, name="charger_qr"),
+    path("c/<slug:code>/report/", places.charger_report, name="charger_report"),
     path("c/<slug:code>/start/<int:number>/", places.charger_start, name="charger_start"),
     path("commands/<int:pk>/", places.command_page, name="command"),
     path("sessions/", sessions.session_list, name="sessions"),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("sessions/<int:pk>/course/", sessions.session_course, name="session_course"),
     path("sessions/<int:pk>/stop/", sessions.session_stop, name="session_stop"),
     path("sessions/<int:pk>/release/", sessions.session_release, name="session_release"),
+    path("cards/claim/", people.card_claim, name="card_claim"),
     path("profile/delete/", people.leave, name="leave"),
     path("my/sessions/", owners.hosted_sessions, name="hosted_sessions"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),

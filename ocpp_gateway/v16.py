@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import id_tags
-from chargers import authorization, clock, presence, sessions
+from chargers import authorization, claims, clock, presence, sessions
 from chargers.authorization import Reason
 from chargers.facts import ConnectorStatus
 from chargers.models import Charger, Command
@@ -114,7 +114,7 @@ def status_notification(call: Incoming) -> Report:
 @V16.decides("Authorize")
 def authorize(call: Incoming) -> Payload:
     """§4.1: may this tag charge here? Never ConcurrentTx, which belongs to StartTransaction."""
-    return {"idTagInfo": id_tag_info(authorization.check_at(call.charger_id, text(call.payload.get("idTag"), 64)))}
+    return {"idTagInfo": id_tag_info(claims.check_at(call.charger_id, text(call.payload.get("idTag"), 64)))}
 
 
 @V16.decides("StartTransaction", is_lenient=True)

@@ -4,12 +4,14 @@ Energy is whole Wh, power whole W, money minor units. `*_at` is UTC. `received_a
 charger's own times stand beside it.
 """
 
+from chargers.models.claims import CardClaim
 from chargers.models.fleet import Charger, Connector
 from chargers.models.problems import ProblemReport
 from chargers.models.sessions import ChargingSession, MeterValue, UnmatchedStop
 from chargers.models.wire import Command, ConnectionAttempt, Message
 
 __all__ = [
+    "CardClaim",
     "Charger",
     "ChargingSession",
     "Command",

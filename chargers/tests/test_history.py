@@ -90,8 +90,8 @@ def test_many_samples_become_few_points_and_keep_the_last(running: ChargingSessi
     begin = running.start_received_at
     MeterValue.objects.bulk_create(
         MeterValue(
-            charger=running.charger, connector_id=1, session=running, measured_at=begin, energy_wh=7_000 + index,
-            received_at=begin + timedelta(hours=1, seconds=index), raw=[], digest=1_000 + index,
+            charger=running.charger, connector_id=1, session=running, energy_wh=7_000 + index, received_at=begin,
+            measured_at=begin + timedelta(hours=1, seconds=index), raw=[], digest=1_000 + index,
         )
         for index in range(1_000)
     )  # fmt: skip

@@ -16,13 +16,14 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
 from accounts.pages import post_or_back_to
+from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, pins, shapes, visibility
-from chargers.forms import FilterForm
+from chargers import commands, gazetteer, offers, pins, problems, shapes, visibility
+from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
 
@@ -165,6 +166,29 @@ def charger_qr(request: HttpRequest, code: str) -> HttpResponse:
     address = settings.SITE_URL + charger.get_absolute_url()
     segno.make(address, error="q", micro=False).save(picture, kind="svg", scale=8, border=2)
     return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def charger_report(request: PersonRequest, code: str) -> HttpResponse:
+    """`?session=7`: about that session of one's own. Who has charged here may also report once it is private."""
+    charger = get_object_or_404(Charger, code=code.lower())
+    mine = charger.sessions.of_person(request.user)
+    if not (visibility.may_open(charger, request.user) and charger.deleted_at is None) and not mine.exists():
+        raise Http404
+    asked = request.GET.get("session", "")
+    session = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0) if asked else None
+    form = ReportForm(request.POST or None)
+    if form.is_valid():
+        try:
+            problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Thank you. The owner and the operator will look at it."))
+            return redirect(session or charger)
+    context = {"charger": charger, "session": session, "form": form}
+    return render(request, "chargers/report.html", context, status=400 if form.is_bound else 200)
 
 
 @login_required

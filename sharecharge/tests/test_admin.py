@@ -14,7 +14,7 @@ from accounts import id_tags, logins, service_keys, tokens, webhooks
 from accounts.models import ApiToken, IdTag, Login, User
 from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import commands, problems
+from chargers import claims, commands, problems
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -62,6 +62,7 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     ConnectionAttempt.objects.create(charger=charger, path="/ocpp/x", outcome="accepted", first_at=now, last_at=now)
     Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now)
     UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
+    claims.begin(charger, user=bob)
     problems.report(Subject(charger, session=held), by=held.user, kind=problems.Kind.BILL, text="Too much.")
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give("gateway")

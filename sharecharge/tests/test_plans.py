@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts import keyset
 from accounts.models import User
-from billing.models import Account, Entry, Hold, TopUp, Transfer
+from billing import payouts
+from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import figures, sweeper
 from chargers.models import (
     Charger,
@@ -131,13 +132,24 @@ def test_lists_of_the_api(session: ChargingSession, alice: User, bob: User, osca
     make_many(session)
     clients = {"alice": client_of(alice), "bob": client_of(bob), "oscar": client_of(oscar)}
     growing = {model._meta.db_table for model in (ChargingSession, MeterValue, Message, Command, ProblemReport)}
-    for who, path in LISTS_OF_THE_API:
-        path = "/api/v1/" + path.format(charger=session.charger_id, session=session.pk)
+    for who, pattern in LISTS_OF_THE_API:
+        path = "/api/v1/" + pattern.format(charger=session.charger_id, session=session.pk)
         with CaptureQueriesContext(connection) as captured:
             assert clients[who].get(path).status_code == 200, path
         for found in captured.captured_queries:
             if found["sql"].startswith("SELECT"):
                 assert volume.plan(found["sql"]).read_through.isdisjoint(growing), (path, found["sql"])
+
+
+def test_top_ups_and_payouts(alice: User):
+    payers = one_of([*crowd("payer"), alice.pk])
+    volume.multiply(
+        TopUp.objects.get(), MANY, user_id=payers, idempotency_key="'k' || n", provider_reference="'p' || n"
+    )
+    payout = payouts.request(alice, amount=100, bank_account="1/0100", idempotency_key="1")
+    volume.multiply(payout, MANY, user_id=payers, idempotency_key="'k' || n")
+    check_list(TopUp.objects.filter(user=alice), "top_up_by_user")
+    check_list(Payout.objects.filter(user=alice), "payout_by_user")
 
 
 # ------------------------------------------------------------------------------------------------ operators' lists

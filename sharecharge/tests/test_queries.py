@@ -17,6 +17,7 @@ from billing.models import Payout, TopUp, Transfer
 from billing.providers import FakeProvider
 from chargers import registry, settlement
 from chargers.models import (
+    CardClaim,
     Charger,
     ChargingSession,
     Command,
@@ -37,6 +38,7 @@ PAGES = {
     "map_data": ("alice", None),
     "charger": ("alice", lambda: [first(Charger).code]),
     "charger_qr": ("alice", lambda: [first(Charger).code]),
+    "charger_report": ("alice", lambda: [first(Charger).code]),
     "command": ("alice", lambda: [first(Command).pk]),
     "sessions": ("alice", None),
     "session_export": ("alice", None),
@@ -53,6 +55,7 @@ PAGES = {
     "profile": ("alice", None),
     "leave": ("alice", None),
     "cards": ("alice", None),
+    "card_claim": ("alice", None),
     "card_delete": ("alice", lambda: [id_tags.find("CARD0").pk]),
     "wallet": ("alice", None),
     "fake_payment": ("alice", lambda: [first(TopUp, status="pending").pk]),
@@ -163,6 +166,8 @@ def of_charger(charger: Charger, user: User, index: int) -> None:
         charger=charger, path=f"/ocpp/{index}", outcome="accepted", first_at=now, last_at=now
     )
     UnmatchedStop.objects.create(charger=charger, transaction_id=str(index), received_at=now)
+    somebody = make_user(f"Holder of a card {charger.pk} {index}")
+    CardClaim.objects.create(user=somebody, charger=charger, expires_at=expires_at)
     ProblemReport.objects.create(
         charger=charger, session=running, connector=running.connector, reporter=running.user, owner=charger.owner,
         kind="other", text="x",

@@ -73,6 +73,41 @@ def test_every_string_is_there():
     assert not missing
 
 
+# Both languages at once, and what is the same in both.
+BILINGUAL = {"500.html", "503.html", "offline.html"}
+NAMES = {"ShareCharge", "Mapy.com", "Google", "Maps", "kWh", "kW", "min", "CSV", "API"}
+SHOWN = re.compile(r"""(?:aria-label|alt|title|placeholder|content)="([^"]*)\"""")
+
+
+def plain(text: str) -> str:
+    """A template without its tags and variables: what would reach a visitor untranslated."""
+    text = re.sub(r"{% blocktranslate.*?{% endblocktranslate %}", " ", text, flags=re.DOTALL)
+    text = re.sub(r"{% block main_class %}.*?{% endblock %}", " ", text)
+    return re.sub(r"{%.*?%}|{{.*?}}", " ", text, flags=re.DOTALL)
+
+
+def words_of(text: str) -> set[str]:
+    text = re.sub(
+        r"<meta (?:charset|name=\"(?:viewport|color-scheme|theme-color)\"|property=\"og:type\")[^>]*>", " ", text
+    )
+    attributes = " ".join(SHOWN.findall(text))
+    body = re.sub(r"&\w+;", " ", re.sub(r"<[^>]*>", " ", text))
+    return set(re.findall(r"[^\W\d_]{2,}(?:\.\w+)?", f"{attributes} {body}")) - NAMES
+
+
+@pytest.mark.parametrize(
+    "path", sorted((BASE / "templates").rglob("*.html")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_templates_say_nothing_untranslated(path):
+    if path.name not in BILINGUAL:
+        assert words_of(plain(path.read_text(encoding="utf-8"))) == set()
+
+
+def test_untranslated_words_would_be_found():
+    page = '<p title="Hello there">{% translate "Fine" %} <b>World</b> {{ name }} 5 kWh</p>'
+    assert words_of(plain(page)) == {"Hello", "there", "World"}
+
+
 def test_nothing_is_empty_or_fuzzy():
     assert "fuzzy" not in (FOLDER / "django.po").read_text(encoding="utf-8")
     assert [key for key, texts in PO.items() if not texts or not all(texts)] == []

@@ -43,7 +43,7 @@ export async function courseChart(canvas, panel) {
   });
 
   function put(seconds, wh, watts) {
-    if (energy.length && seconds / 60 <= energy.at(-1).x) return;
+    if (energy.length && seconds / 60 < energy.at(-1).x) return;
     if (wh !== null) energy.push({ x: seconds / 60, y: wh / 1000 });
     if (watts !== null) power.push({ x: seconds / 60, y: watts / 1000 });
   }

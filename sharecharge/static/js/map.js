@@ -35,6 +35,11 @@ function show(pin) {
   marker.setLatLng([pin.latitude, pin.longitude]).setIcon(pinIcon(pin, pin.code === chosen));
   if (!known) {
     marker.on("click", () => choose(pin.code));
+    marker.on("keydown", ({ originalEvent }) => {
+      if (originalEvent.key !== "Enter" && originalEvent.key !== " ") return;
+      originalEvent.preventDefault();
+      choose(pin.code);
+    });
     marker.on("add", () => name(marker, markers.get(pin.code)?.pin ?? pin));
     cluster.addLayer(marker);
   }
@@ -148,6 +153,7 @@ map.on("zoomend viewreset", tidySoon);
 
 const places = [...list.querySelectorAll(":scope > li")]
   .map((item) => [Number(item.dataset.latitude), Number(item.dataset.longitude)]);
+const isAddressed = Boolean(location.hash || near); // before the map writes its view there
 firstView(map, { near, places });
 
 watchFilters(load);
@@ -189,7 +195,7 @@ if (navigator.geolocation) {
   locate.addEventListener("click", findMe);
   // Without a question: only where it was allowed before, and no other view is asked for.
   navigator.permissions?.query({ name: "geolocation" })
-    .then(({ state }) => { if (state === "granted" && !location.hash && !near) findMe(); })
+    .then(({ state }) => { if (state === "granted" && !isAddressed) findMe(); })
     .catch(() => {});
 }
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
-        ("chargers", "0015_problem_reports"),
+        ("chargers", "0018_absence_told"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

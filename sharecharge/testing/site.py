@@ -1,0 +1,222 @@
+"""A running server, a Chromium that looks at it, and the least wallbox that can charge: for the browser tests.
+
+Nothing here touches Django's database: the server is another process with a scratch database of its own.
+"""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "correct horse battery staple"  # noqa: S105
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 375, "height": 812}
+START_SECONDS = 60
+Point = tuple[float, float]  # latitude, longitude
+LITOMYSL: Point = (49.8686, 16.3127)
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+class Wallbox:
+    """The least wallbox that can charge: one plug, and it does what it is asked."""
+
+    def __init__(self, url: str, identity: str, password: str) -> None:
+        import base64
+
+        from websockets.sync.client import connect
+        from websockets.typing import Subprotocol
+
+        token = base64.b64encode(f"{identity}:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {token}"}
+        self.connection = contextlib.ExitStack()
+        opening = connect(url, subprotocols=[Subprotocol("ocpp1.6")], additional_headers=headers, proxy=None)
+        self.socket = self.connection.enter_context(opening)
+        self.answers: dict[str, Any] = {}
+        self.asked: dict[str, dict[str, Any]] = {}
+        self.refuses: set[str] = set()
+        self.news = threading.Condition()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            for text in self.socket:
+                frame = json.loads(text)
+                with self.news:
+                    if frame[0] == 2:
+                        self.asked[frame[2]] = frame[3]
+                        self.socket.send(json.dumps([3, frame[1], self._obey(frame[2])]))
+                    else:
+                        self.answers[frame[1]] = frame[2]
+                    self.news.notify_all()
+        except ConnectionClosed:
+            return
+
+    def _obey(self, action: str) -> dict[str, Any]:
+        if action == "GetConfiguration":
+            return {"configurationKey": []}
+        return {"status": "Rejected" if action in self.refuses else "Accepted"}
+
+    def call(self, action: str, **payload: Any) -> dict[str, Any]:
+        key = uuid.uuid4().hex
+        self.socket.send(json.dumps([2, key, action, payload]))
+        with self.news:
+            assert self.news.wait_for(lambda: key in self.answers, timeout=20), f"no answer to {action}"
+            return self.answers[key]
+
+    def wait_for(self, action: str) -> dict[str, Any]:
+        """What the server asked of it."""
+        with self.news:
+            assert self.news.wait_for(lambda: action in self.asked, timeout=20), f"nobody asked for {action}"
+            return self.asked[action]
+
+    def status(self, status: str) -> None:
+        self.call("StatusNotification", connectorId=1, errorCode="NoError", status=status)
+
+    def measure(self, transaction: int, energy_wh: int) -> None:
+        energy = {"value": str(energy_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+        power = {"value": "10560", "measurand": "Power.Active.Import", "unit": "W"}
+        sample = {"timestamp": now(), "sampledValue": [energy, power]}
+        self.call("MeterValues", connectorId=1, transactionId=transaction, meterValue=[sample])
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class Site:
+    """A server that runs, and a Chromium that looks at it."""
+
+    def __init__(self, url: str, chromium: Any) -> None:
+        self.url = url
+        self.chromium = chromium
+        self.complaints: list[str] = []
+
+    def visit(self, viewport: dict[str, int], **options: Any) -> Any:
+        """A page of a new person. What the console complains of is kept."""
+        options = {"locale": "en", **options}
+        page = self.chromium.new_context(base_url=self.url, viewport=viewport, **options).new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda line: self.note(line.type, line.text))
+        page.on("pageerror", lambda error: self.note("error", str(error)))
+        return page
+
+    def note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+    def sign_up(self, name: str, viewport: dict[str, int], **options: Any) -> Any:
+        page = self.visit(viewport, **options)
+        page.goto("/accounts/signup/")
+        page.locator("[name=name]").fill(name)
+        page.locator("[name=email]").fill(f"{name.lower()}-{uuid.uuid4().hex[:6]}@example.com")
+        page.locator("[name=password1]").fill(PASSWORD)
+        page.locator("[name=password2]").fill(PASSWORD)
+        page.locator("main form button").click()
+        page.wait_for_url(self.url + "/**")
+        return page
+
+
+@contextlib.contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """The real server in a process of its own, as an address; `folder` takes its database and its log."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "CHARGER_URL"}} | {
+        "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}",
+        "SITE_URL": url,
+        "PAYMENT_PROVIDER": "fake",
+        "SWEEP_INTERVAL_SECONDS": "1",
+        # Tiles from here, and nobody to ask for places: no test needs the network.
+        "MAP_TILE_URL": f"{url}/static/img/mark.svg?{{z}}-{{x}}-{{y}}",
+        "GEOCODER_URL": "http://127.0.0.1:1",
+    }
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "manage.py", "serve", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_until_ready(url, server, folder / "log")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own address
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"the server was not ready after {START_SECONDS} s:\n{log.read_text()}")
+
+
+def fits(page: Any) -> bool:
+    """Nothing makes the page wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def add_charger(site: Site, owner: Any, name: str = "Zkušební garáž", at: Point = LITOMYSL) -> tuple[str, str]:
+    """Through the pages, at a place that is clicked on the map. Gives identity and password."""
+    owner.goto("/my/become-owner/")
+    owner.get_by_role("button", name="Become an owner").click()
+    owner.get_by_label("Name").fill(name)
+    owner.get_by_label("Town").fill("Litomyšl")
+    owner.locator("#map").click(position={"x": 200, "y": 120})
+    assert re.fullmatch(r"-?\d+\.\d+", owner.get_by_label("Latitude").input_value())
+    owner.get_by_label("Latitude").fill(str(at[0]))
+    owner.get_by_label("Longitude").fill(str(at[1]))
+    owner.get_by_role("button", name="Add the charger").click()
+    password = owner.locator("#password").text_content()
+    assert owner.url.startswith(f"{site.url}/my/chargers/")
+    assert not owner.url.endswith("/add/")
+    return owner.locator("#identity").text_content(), password
+
+
+def share_charger(site: Site, name: str, at: Point) -> Wallbox:
+    """A charger of a new owner that is online, free, and open to anyone for 6.50 per kWh."""
+    owner = site.sign_up("Otto", DESKTOP)
+    identity, password = add_charger(site, owner, name, at)
+    wallbox = Wallbox(f"{site.url.replace('http', 'ws')}/ocpp/{identity}", identity, password)
+    wallbox.call("BootNotification", chargePointVendor="Test", chargePointModel="Box")
+    wallbox.status("Available")
+    owner.get_by_text("online since").wait_for()
+    owner.reload()
+    owner.get_by_label("Price per kWh").fill("6,50")
+    owner.get_by_label("Power (kW)").fill("11")
+    section(owner, "Plugs").get_by_role("button", name="Save").click()
+    owner.get_by_label("Who may use it").select_option("public")
+    section(owner, "Sharing").get_by_role("button", name="Save").click()
+    owner.get_by_role("link", name="The page that drivers see").wait_for()
+    owner.context.close()
+    return wallbox
+
+
+def top_up(driver: Any, amount: str) -> None:
+    """Through the page of the fake provider, in whatever language."""
+    driver.goto("/wallet/")
+    driver.locator("[name=amount]").fill(amount)
+    driver.locator("form[action$='/top-up/'] .btn-primary").click()
+    driver.locator("[name=answer][value=pay]").click()
+
+
+def section(page: Any, heading: str) -> Any:
+    return page.locator("section", has=page.get_by_role("heading", name=heading))

@@ -1,0 +1,112 @@
+"""Every page at phone and desktop size, in both languages and colour schemes: it fits, axe finds nothing serious, the
+console is silent, what is touched is big enough, and nothing jumps."""
+
+from typing import Any
+
+import pytest
+
+from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, share_charger, top_up
+
+pytestmark = pytest.mark.browser
+
+PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
+PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/profile/", "/profile/delete/", "/accounts/email/",
+            "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
+OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/")
+LOOKS = {
+    "phone-light-english": (PHONE, {"locale": "en", "color_scheme": "light"}),
+    "phone-dark-czech": (PHONE, {"locale": "cs", "color_scheme": "dark"}),
+    "desk-light-czech": (DESKTOP, {"locale": "cs", "color_scheme": "light"}),
+    "desk-dark-english": (DESKTOP, {"locale": "en", "color_scheme": "dark"}),
+}
+# Of boxes and radio buttons the label is what is touched.
+TOUCHED = "button, .btn, .nav-link, .row-link, summary, select, input:not([type=radio])"
+ELSEWHERE = ".leaflet-control, .visually-hidden-focusable, .chip, .field-check"
+TOO_SMALL = """([touched, elsewhere]) => [...document.querySelectorAll(touched)]
+    .filter((it) => it.checkVisibility() && !it.closest(elsewhere))
+    .map((it) => [it.outerHTML.slice(0, 80), it.getBoundingClientRect().height])
+    .filter(([, height]) => height > 0 && height < 43.5)"""
+SHIFT = """() => new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()
+    .filter((it) => !it.hadRecentInput).reduce((sum, it) => sum + it.value, 0)))
+    .observe({ type: "layout-shift", buffered: true }) ?? setTimeout(() => done(0), 500))"""
+
+
+def serious(page: Any) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{page.url}: {it['id']} {node['target']} {node['failureSummary']}"
+        for it in found
+        if it["impact"] in {"serious", "critical"}
+        for node in it["nodes"]
+    ]
+
+
+def look_at(page: Any, path: str) -> None:
+    page.goto(path)
+    page.wait_for_load_state("load")
+    assert fits(page), path
+    assert serious(page) == []
+    assert page.evaluate(TOO_SMALL, [TOUCHED, ELSEWHERE]) == [], path
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_of_everybody(site: Site, look: str):
+    from playwright.sync_api import expect
+
+    viewport, options = LOOKS[look]
+    page = site.visit(viewport, **options)
+    for path in PUBLIC:
+        look_at(page, path)
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", options["color_scheme"])
+    assert site.complaints == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_of_a_person(site: Site, look: str):
+    viewport, options = LOOKS[look]
+    page = site.sign_up("Dana", viewport, **options)
+    top_up(page, "300")
+    page.goto("/cards/")
+    page.locator("[name=uid]").fill(f"04{look.encode().hex()[-16:]}")
+    page.locator("main form .btn-primary").last.click()
+    for path in PERSONAL:
+        look_at(page, path)
+    assert site.complaints == []
+
+
+def test_a_chargers_page_and_what_its_owner_sees(site: Site):
+    wallbox = share_charger(site, "Box to look at", (50.60, 15.60))
+    visitor = site.visit(PHONE)
+    visitor.goto("/#14/50.6/15.6")
+    visitor.locator("#places").get_by_role("link", name="Box to look at").click()
+    visitor.wait_for_url("**/c/**")
+    path = visitor.url.removeprefix(site.url)
+    for viewport, options in LOOKS.values():
+        look_at(site.visit(viewport, **options), path)
+    owner = site.sign_up("Olga", PHONE)
+    add_charger(site, owner, "Olga's box", (50.70, 15.90))
+    manage = owner.url.removeprefix(site.url)
+    for path in (*OWNED, manage, f"{manage}label/", f"{manage}password/", f"{manage}delete/"):
+        look_at(owner, path)
+    wallbox.connection.close()
+    assert site.complaints == []
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
+def test_the_map_does_not_jump(site: Site, viewport: dict[str, int]):
+    page = site.visit(viewport)
+    page.goto("/")
+    page.locator(".leaflet-tile-loaded").first.wait_for()
+    assert page.evaluate(SHIFT) < 0.1
+
+
+def test_a_receipt_and_a_label_are_printed_without_buttons(site: Site):
+    owner = site.sign_up("Olga", DESKTOP)
+    add_charger(site, owner, "Box with a label", (50.80, 14.90))
+    owner.goto(owner.url + "label/")
+    owner.emulate_media(media="print")
+    assert owner.locator(".label .plate").is_visible()
+    for selector in (".menu", ".top", ".head"):
+        assert not owner.locator(selector).is_visible()
