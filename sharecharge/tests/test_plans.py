@@ -111,6 +111,36 @@ def test_a_statement(transfer: Transfer, alice: User):
         check_list(rows, "entry_by_account")
 
 
+LISTS_OF_THE_API = [
+    ("alice", "sessions"),
+    ("alice", "sessions/totals"),
+    ("bob", "sessions?as_owner=true&state=settled"),
+    ("bob", "sessions/totals?as_owner=true&since=2026-01-01"),
+    ("bob", "stats"),
+    ("alice", "stats?as_driver=true"),
+    ("oscar", "sessions"),
+    ("oscar", "sessions?since=2100-01-01"),
+    ("bob", "chargers/{charger}/messages"),
+    ("bob", "chargers/{charger}/commands"),
+    ("bob", "chargers/{charger}/attempts"),
+    ("alice", "sessions/{session}/meter-values"),
+    ("bob", "reports"),
+]
+
+
+def test_lists_of_the_api(session: ChargingSession, alice: User, bob: User, oscar: User, client_of):
+    make_many(session)
+    clients = {"alice": client_of(alice), "bob": client_of(bob), "oscar": client_of(oscar)}
+    growing = {model._meta.db_table for model in (ChargingSession, MeterValue, Message, Command, ProblemReport)}
+    for who, pattern in LISTS_OF_THE_API:
+        path = "/api/v1/" + pattern.format(charger=session.charger_id, session=session.pk)
+        with CaptureQueriesContext(connection) as captured:
+            assert clients[who].get(path).status_code == 200, path
+        for found in captured.captured_queries:
+            if found["sql"].startswith("SELECT"):
+                assert volume.plan(found["sql"]).read_through.isdisjoint(growing), (path, found["sql"])
+
+
 def test_top_ups_and_payouts(alice: User):
     payers = one_of([*crowd("payer"), alice.pk])
     volume.multiply(
