@@ -7,6 +7,7 @@ happened is forgotten. `deliver_due` sends it; accounts/posting.py holds the net
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -15,13 +16,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import events, posting
 from accounts.models import Delivery, User, Webhook
 from sharecharge.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 Payload = dict[str, Any]
 
@@ -137,8 +140,15 @@ def tell(event: str, *, owner_id: int, data: Callable[[], Payload]) -> None:
     if not (people := listeners.of(owner_id)):
         return
     hooks = [hook for hook in Webhook.objects.listening().filter(user__in=people) if event in hook.events]
-    if hooks:
-        _keep(hooks, event, data())
+    if not hooks:
+        return
+    try:
+        with transaction.atomic():
+            _keep(hooks, event, data())
+    except OperationalError:
+        raise  # the database itself failed, and with it what was to be told
+    except Exception:  # charging and bills must not fail because nobody can be told of them
+        logger.exception("%s could not be told", event)
 
 
 def ping(webhook: Webhook) -> Delivery:

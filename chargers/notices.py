@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import events, webhooks
-from chargers.models import Charger
+from chargers.models import Charger, ChargingSession
 
 # Wallboxes lose their connection all the time, for seconds. What is away for longer is worth a message.
 GRACE = timedelta(minutes=5)
@@ -44,8 +44,35 @@ def _tell(key: int, event: str, *, is_there: bool) -> bool:
         return True
 
 
+def session_started(session: ChargingSession) -> None:
+    _tell_session(events.SESSION_STARTED, session)
+
+
+def session_stopped(session: ChargingSession) -> None:
+    """It ended, or was closed because its charger fell silent; its bill comes later."""
+    _tell_session(events.SESSION_STOPPED, session)
+
+
+def session_settled(session: ChargingSession) -> None:
+    """It was billed, or its bill was corrected."""
+    _tell_session(events.SESSION_SETTLED, session)
+
+
+def _tell_session(event: str, session: ChargingSession) -> None:
+    webhooks.tell(event, owner_id=session.owner_id, data=lambda: _shape_of_session(session))
+
+
 def _shape_of_charger(charger: Charger) -> dict[str, Any]:
     from chargers import shapes
     from chargers.serializers.chargers import OwnChargerSerializer
 
     return dict(OwnChargerSerializer(shapes.with_plugs(Charger.objects.filter(pk=charger.pk)).get()).data)
+
+
+def _shape_of_session(session: ChargingSession) -> dict[str, Any]:
+    """As its owner sees it, and as it stands in this transaction: not all of it may be saved yet."""
+    from chargers import receipts
+    from chargers.serializers.sessions import SessionSerializer
+
+    [told] = receipts.told([session], with_debts=False)
+    return dict(SessionSerializer(told, context={"viewer": session.owner}).data)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import audit, pricing, wallets
 from billing.models import Hold, Transfer
-from chargers import commands, live, plausibility
+from chargers import commands, live, notices, plausibility
 from chargers.models import ChargingSession, MeterValue
 from sharecharge import prepared
 from sharecharge.errors import Refused
@@ -177,6 +177,7 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
     session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
     session.status = Status.SETTLED
     session.settled_at = timezone.now()
+    notices.session_settled(session)
     logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
 
 
