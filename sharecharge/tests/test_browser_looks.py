@@ -11,8 +11,8 @@ from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, sh
 pytestmark = pytest.mark.browser
 
 PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
-PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/", "/accounts/email/",
-            "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
+PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/",
+            "/accounts/email/", "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
 OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/")
 LOOKS = {
     "phone-light-english": (PHONE, {"locale": "en", "color_scheme": "light"}),
