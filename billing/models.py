@@ -249,6 +249,7 @@ class TopUp(models.Model):
         verbose_name = _("top-up")
         verbose_name_plural = _("top-ups")
         ordering = ("-pk",)
+        indexes = (models.Index(fields=["user", "-id"], name="top_up_by_user"),)
         constraints = (
             models.UniqueConstraint(fields=["user", "idempotency_key"], name="top_up_once_per_key"),
             models.UniqueConstraint(
@@ -289,6 +290,7 @@ class Payout(models.Model):
         verbose_name = _("payout")
         verbose_name_plural = _("payouts")
         ordering = ("-pk",)
+        indexes = (models.Index(fields=["user", "-id"], name="payout_by_user"),)
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="payout_is_positive"),
             models.UniqueConstraint(fields=["user", "idempotency_key"], name="payout_once_per_key"),

@@ -4,10 +4,14 @@ What is asked for is put on hold at once. An operator sends it and says so, or r
 Nothing is asked for or paid while the ledger contradicts itself.
 """
 
+from decimal import Decimal
+
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import events, webhooks
 from accounts.models import User
 from billing import audit, wallets
 from billing.models import Hold, Payout
@@ -31,6 +35,7 @@ def request(user: User, *, amount: int, bank_account: str, idempotency_key: str)
                 user=user, amount=amount, bank_account=bank_account, idempotency_key=idempotency_key
             )
             wallets.hold(user, reference=payout.reference, minimum=amount, wanted=amount)
+            _tell(payout)
     except IntegrityError:
         payout = Payout.objects.get(user=user, idempotency_key=idempotency_key)
         if (payout.amount, payout.bank_account) != (amount, bank_account):
@@ -81,4 +86,20 @@ def _close(payout: Payout, status: Payout.Status, **fields: object) -> Payout:
     for name, value in fields.items():
         setattr(payout, name, value)
     payout.save(update_fields=["status", "finished_at", *fields])
+    _tell(payout)
     return payout
+
+
+def _tell(payout: Payout) -> None:
+    """Programs that listen hear of it. The bank account is nobody's business on the way."""
+    webhooks.tell(
+        events.PAYOUT,
+        owner_id=payout.user_id,
+        data=lambda: {
+            "id": payout.pk,
+            "user": payout.user_id,
+            "status": str(payout.status),
+            "amount": f"{Decimal(payout.amount) / 100:.2f}",
+            "currency": settings.CURRENCY,
+        },
+    )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import logins, webhooks
 from billing import audit, wallets
-from chargers import commands, metrics, presence, retention, sessions, settlement
+from chargers import commands, metrics, notices, presence, retention, sessions, settlement
 from sharecharge import trace
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ def steps() -> dict[str, Callable[[], int]]:
         "commands ended": lambda: commands.expire(now),
         "holds released": lambda: wallets.expire_holds(now),
         "chargers fallen silent": lambda: presence.mark_silent(now),
+        "absences told": lambda: notices.tell_absences(now),
+        "returns told": notices.tell_returns,
         "messages forgotten": lambda: retention.forget_messages(now),
         "attempts forgotten": lambda: retention.forget_attempts(now),
         "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),

@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
-from chargers.api import chargers, connectors
+from chargers.api import chargers, connectors, people
 from ocpp_gateway import api as internal
 
 OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
@@ -35,9 +35,9 @@ v1 = [
     path("password/reset", passwords.PasswordResetView.as_view(), name="password_reset"),
     path("password/reset/confirm", passwords.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("password/change", passwords.PasswordChangeView.as_view(), name="password_change"),
-    path("users/me", users.Me.as_view(), name="me"),
+    path("users/me", people.Me.as_view(), name="me"),
     path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
-    path("id-tags/lookup/<str:uid>", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
+    re_path("^id-tags/lookup/(?P<uid>[0-9A-Za-z]{1,20})$", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
     re_path(

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import mixins
@@ -13,6 +12,7 @@ from rest_framework.reverse import reverse
 
 from accounts import id_tags
 from accounts.models import IdTag
+from accounts.rest.filters import Filters, KeyFilter, SwitchFilter
 from accounts.rest.permissions import IsOperator
 from accounts.rest.views import Door, Resource
 from accounts.serializers import IdTagSerializer, NewIdTagSerializer, OperatedNewIdTagSerializer
@@ -20,10 +20,10 @@ from accounts.serializers import IdTagSerializer, NewIdTagSerializer, OperatedNe
 NEW = OpenApiExample("new", {"uid": "04:A1:B2:C3", "name": "Company card"}, request_only=True)
 
 
-class IdTagFilter(django_filters.FilterSet):
-    user = django_filters.NumberFilter(field_name="user_id", min_value=1, max_value=2**63 - 1)
-    is_enabled = django_filters.BooleanFilter()
-    is_deleted = django_filters.BooleanFilter(
+class IdTagFilter(Filters):
+    user = KeyFilter(field_name="user_id")
+    is_enabled = SwitchFilter()
+    is_deleted = SwitchFilter(
         field_name="deleted_at", lookup_expr="isnull", exclude=True, help_text="Both kinds when it is not given."
     )
 

@@ -13,6 +13,7 @@ from rest_framework.reverse import reverse
 
 from accounts import credentials, people
 from accounts.models import User
+from accounts.rest.filters import Filters, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOperator, IsPerson
 from accounts.rest.throttles import Everybody, SignUps
@@ -24,9 +25,9 @@ SIGN_UP = OpenApiExample(
 )
 
 
-class UserFilter(django_filters.FilterSet):
+class UserFilter(Filters):
     role = django_filters.ChoiceFilter(choices=User.Role.choices)
-    is_active = django_filters.BooleanFilter()
+    is_active = SwitchFilter()
     search = django_filters.CharFilter(method="called", max_length=100, help_text="In the e-mail address or the name.")
 
     def called(self, rows: QuerySet[User], name: str, text: str) -> QuerySet[User]:
@@ -43,8 +44,8 @@ class Users(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     serializer_class = UserSerializer
     filterset_class = UserFilter
     filter_backends = (DjangoFilterBackend, Ordering)
+    ordering_fields = ("-id", "id", "email", "-email")
     ordering = ("-id",)
-    ordering_fields = ("id", "-id", "email", "-email")
 
     def rows(self) -> QuerySet[User]:
         return User.objects.all() if self.person.is_staff else User.objects.filter(pk=self.person.pk)

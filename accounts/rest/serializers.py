@@ -1,16 +1,18 @@
-"""Serializers that read only what they know: a misspelt or forbidden field is refused, never ignored."""
+"""Serializers that read only what they know (a misspelt or forbidden field is refused, never ignored) and tell UTC."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, TypeVar
 
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 Row = TypeVar("Row", bound=Model)
 
 
-class KnownFieldsOnly:
+class Plain:
     """Also refuses what may only be read: role, balance, owner and identity are not their subject's to write."""
 
     fields: Any
@@ -27,10 +29,15 @@ class KnownFieldsOnly:
                 )
         return super().to_internal_value(data)  # type: ignore[misc]
 
+    def to_representation(self, instance: Any) -> Any:
+        """Programs get UTC, whatever zone people read in."""
+        with timezone.override(UTC):
+            return super().to_representation(instance)  # type: ignore[misc]
 
-class Serializer(KnownFieldsOnly, serializers.Serializer[Any]):
+
+class Serializer(Plain, serializers.Serializer[Any]):
     """Of input or output that is no row."""
 
 
-class ModelSerializer(KnownFieldsOnly, serializers.ModelSerializer[Row]):
+class ModelSerializer(Plain, serializers.ModelSerializer[Row]):
     """Of a row."""

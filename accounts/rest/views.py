@@ -34,6 +34,13 @@ class Door(APIView):
             fault = ErrorDetail(_("There is no such parameter here."), "unknown_parameter")
             raise ValidationError({name: [fault] for name in sorted(unknown)})
 
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """The framework's page for browsers has styles inside; its scripts are files of ours."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if getattr(final, "accepted_renderer", None) and final.accepted_renderer.format == "api":
+            final._csp_update = {"style-src": ["'unsafe-inline'"]}  # type: ignore[attr-defined]  # as csp.decorators do
+        return final
+
     def known_parameters(self) -> set[str]:
         """`format` chooses the renderer and is the framework's own."""
         return {"format", *self.parameters}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -40,6 +41,14 @@ def test_a_person_reads_and_renames_themselves(alice):
     assert client.patch("/api/v1/users/me", {"name": " Alenka "}, format="json").json()["name"] == "Alenka"
     assert client.patch("/api/v1/users/me", {}, format="json").json()["name"] == "Alenka"
     assert client.patch("/api/v1/users/me", {"name": "  "}, format="json").json()["field"] == "name"
+
+
+def test_a_browser_that_is_logged_in_may_write_only_from_our_pages(alice):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.get("/api/v1/users/me").status_code == 200
+    response = browser.patch("/api/v1/users/me", '{"name": "Mallory"}', content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +197,13 @@ def test_the_tag_of_the_phone_is_never_shown(alice, oscar):
 
 def test_an_operator_looks_a_card_up_by_its_number(oscar, alice_card):
     assert client_of(oscar).get("/api/v1/id-tags/lookup/04a1b2c3d4").json()["id"] == alice_card.pk
-    assert client_of(oscar).get("/api/v1/id-tags/lookup/04FFFFFF").status_code == 404
+    for uid in ("04FFFFFF", "%00", "04%C5%BE", "0" * 21):
+        assert client_of(oscar).get(f"/api/v1/id-tags/lookup/{uid}").status_code == 404
+
+
+def test_a_holder_that_cannot_be_is_refused(oscar):
+    response = client_of(oscar).post("/api/v1/id-tags", {"uid": "04FFEE01", "user": 10**30}, format="json")
+    assert (response.status_code, response.json()["field"]) == (400, "user")
 
 
 # ------------------------------------------------------------------------------------------------ personal tokens

@@ -336,6 +336,11 @@ def test_a_forgotten_password_is_set_anew_by_the_mails_key_once(dora):
     assert (again.status_code, again.json()["code"]) == (400, "wrong_key")
 
 
+@pytest.mark.parametrize("key", ["", "-", "x", "zzzzzzzzzzzzz-x", "1-\0", "1-x" * 60])
+def test_a_made_up_key_sets_no_password(dora, key):
+    assert post("/api/v1/password/reset/confirm", key=key, password=NEW_PASSWORD).status_code == 400
+
+
 def test_a_reset_for_nobody_answers_the_same(dora):
     answers = [post("/api/v1/password/reset", email=f"{name}@example.com") for name in ("dora", "nobody")]
     assert [(answer.status_code, answer.content) for answer in answers] == [(202, b"")] * 2

@@ -42,7 +42,7 @@ class Wishes(Door):
 class Person(ModelSerializer[User]):
     class Meta:
         model = User
-        fields = ("id", "name")
+        fields = ("id", "name", "created_at")
 
 
 class People(Resource):
@@ -147,6 +147,11 @@ def test_a_made_up_cursor_is_refused(client, alice, bob, charlie):
     for made_up in ("nonsense", "", cursor[:-1], "W251bGxd"):
         response = client.get(f"/api/people?cursor={made_up}")
         assert (response.status_code, response.json()["field"]) == (400, "cursor")
+
+
+def test_times_are_utc(client, alice):
+    [row] = client.get("/api/people").json()["results"]
+    assert row["created_at"] == alice.created_at.isoformat().replace("+00:00", "Z")
 
 
 def test_a_key_that_no_table_can_have_is_no_address(client):

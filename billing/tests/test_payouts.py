@@ -2,6 +2,8 @@
 
 import pytest
 
+from accounts.models import Delivery, Webhook
+from accounts.webhooks import listeners
 from billing import audit, ledger, payouts, wallets
 from billing.models import Account, Hold, LedgerCheck, Payout, Transfer
 from sharecharge.errors import Refused
@@ -71,3 +73,14 @@ def test_nothing_is_asked_for_or_paid_while_the_ledger_is_halted(payout, alice, 
     assert code_of(payouts.request, alice, amount=100, bank_account="1", idempotency_key="2") == "ledger_halted"
     payouts.cancel(payout)  # frees money and moves none
     assert (money(alice), Hold.objects.active().count()) == ((100_000, 0), 0)
+
+
+def test_programs_hear_of_every_step_and_not_of_the_bank_account(alice, oscar):
+    Webhook.objects.create(user=oscar, url="https://example.org/", events=["payout.changed"], secret="whsec_x")
+    listeners.forget()
+    payout = payouts.request(alice, amount=40_000, bank_account="123456/0100", idempotency_key="a key")
+    payouts.pay(payout, by=oscar)
+    listeners.forget()
+    told = [row.payload["data"] for row in Delivery.objects.order_by("pk")]
+    same = {"id": payout.pk, "user": alice.pk, "amount": "400.00", "currency": "CZK"}
+    assert told == [{**same, "status": "requested"}, {**same, "status": "paid"}]

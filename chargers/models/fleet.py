@@ -85,6 +85,10 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         """Connected, and heard of lately."""
         return self.exclude(connection_mark="").filter(last_seen_at__gte=silence_limit())
 
+    def unheard(self) -> ChargerQuerySet:
+        """All others."""
+        return self.filter(Q(connection_mark="") | Q(last_seen_at=None) | Q(last_seen_at__lt=silence_limit()))
+
 
 class Charger(models.Model):
     """A wallbox that its owner shares. `identity` and password are between the wallbox, its owner and us."""
@@ -161,6 +165,8 @@ class Charger(models.Model):
     disconnected_at = models.DateTimeField(_("disconnected"), null=True, blank=True, editable=False)
     last_seen_at = models.DateTimeField(_("last heard"), null=True, blank=True, editable=False)
     connection_mark = models.CharField(max_length=32, blank=True, editable=False)
+    # Whoever wants to know was told that it is gone; None: it is there, or not gone for long enough.
+    absence_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ChargerQuerySet.as_manager()
 
@@ -171,6 +177,12 @@ class Charger(models.Model):
         indexes = (
             models.Index(fields=["public_latitude", "public_longitude"], name="charger_by_position"),
             models.Index(fields=["last_seen_at"], condition=~Q(connection_mark=""), name="charger_connected_by_seen"),
+            models.Index(
+                fields=["disconnected_at"],
+                condition=Q(absence_told_at=None, disconnected_at__isnull=False),
+                name="charger_gone_and_not_told",
+            ),
+            models.Index(fields=["id"], condition=Q(absence_told_at__isnull=False), name="charger_told_to_be_gone"),
         )
         constraints = (
             models.UniqueConstraint(Upper("identity"), name="charger_identity_case_insensitive"),
@@ -190,6 +202,11 @@ class Charger(models.Model):
     def is_online(self) -> bool:
         """The socket is open and something came over it lately."""
         return bool(self.connection_mark and self.last_seen_at and self.last_seen_at >= silence_limit())
+
+    @property
+    def online_since(self) -> datetime | None:
+        """When its socket was opened; None while it is offline."""
+        return self.connected_at if self.is_online else None
 
     @property
     def is_accepted(self) -> bool:

@@ -65,7 +65,7 @@ class OwnChargerSerializer(ChargerRowSerializer):
     longitude = serializers.FloatField(min_value=-180, max_value=180)
     owner = PersonSerializer(read_only=True)
     is_online = serializers.BooleanField(read_only=True)
-    online_since = serializers.SerializerMethodField(help_text="Null while it is offline.")
+    online_since = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null while it is offline.")
     connectors = ConnectorSerializer(source="all_connectors", many=True, read_only=True)
 
     class Meta:
@@ -84,10 +84,6 @@ class OwnChargerSerializer(ChargerRowSerializer):
     @extend_schema_field({"const": "owner"})
     def get_view(self, charger: Charger) -> str:
         return "owner"
-
-    @extend_schema_field({"type": ["string", "null"], "format": "date-time"})
-    def get_online_since(self, charger: Charger) -> Any:
-        return charger.connected_at if charger.is_online else None
 
 
 class NewChargerSerializer(ModelSerializer[Charger]):

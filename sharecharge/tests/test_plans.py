@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts import keyset
 from accounts.models import User
-from billing.models import Account, Entry, Hold, TopUp, Transfer
+from billing import payouts
+from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import figures, sweeper
 from chargers.models import (
     Charger,
@@ -108,6 +109,17 @@ def test_lists_of_sessions(session: ChargingSession, alice: User, bob: User):
 def test_a_statement(transfer: Transfer, alice: User):
     for rows in Entry.objects.statements_of(alice):
         check_list(rows, "entry_by_account")
+
+
+def test_top_ups_and_payouts(alice: User):
+    payers = one_of([*crowd("payer"), alice.pk])
+    volume.multiply(
+        TopUp.objects.get(), MANY, user_id=payers, idempotency_key="'k' || n", provider_reference="'p' || n"
+    )
+    payout = payouts.request(alice, amount=100, bank_account="1/0100", idempotency_key="1")
+    volume.multiply(payout, MANY, user_id=payers, idempotency_key="'k' || n")
+    check_list(TopUp.objects.filter(user=alice), "top_up_by_user")
+    check_list(Payout.objects.filter(user=alice), "payout_by_user")
 
 
 # ------------------------------------------------------------------------------------------------ operators' lists

@@ -43,6 +43,7 @@ ROWS = [
     ),
     Row("GET", "me", "401 200 200 200 200 200 401"),
     Row("PATCH", "me", "401 200 200 200 200 200 401", body=lambda stage: {"name": "New"}),
+    Row("DELETE", "me", "401 400 400 400 400 400 401", body=lambda stage: {"password": "wrong"}),
     Row("POST", "become_owner", "401 200 200 200 200 200 401"),
     Row("GET", "user-list", "401 403 403 403 403 200 401"),
     Row("POST", "user-list", "201 201 201 201 201 201 401", body=somebody("email", name="New", password=NEW_PASSWORD)),

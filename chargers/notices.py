@@ -1,0 +1,51 @@
+"""What owners' and operators' programs are told of: sessions, and chargers that have gone or came back.
+
+Shapes are those of the API. They are made where somebody listens only, and imported late: they are made from the very
+modules that tell of these events.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import events, webhooks
+from chargers.models import Charger
+
+# Wallboxes lose their connection all the time, for seconds. What is away for longer is worth a message.
+GRACE = timedelta(minutes=5)
+AT_ONCE = 200
+
+
+def tell_absences(now: datetime) -> int:
+    """Tells of chargers that have been gone for `GRACE`, each once. Returns how many."""
+    gone = Charger.objects.live().unheard().filter(absence_told_at=None, disconnected_at__lt=now - GRACE)
+    keys = list(gone.order_by("disconnected_at").values_list("pk", flat=True)[:AT_ONCE])
+    return sum(_tell(key, events.CHARGER_OFFLINE, is_there=False) for key in keys)
+
+
+def tell_returns() -> int:
+    """Tells of those that are back after their absence was told. Returns how many."""
+    back = Charger.objects.live().heard().filter(absence_told_at__isnull=False)
+    keys = list(back.values_list("pk", flat=True)[:AT_ONCE])
+    return sum(_tell(key, events.CHARGER_ONLINE, is_there=True) for key in keys)
+
+
+def _tell(key: int, event: str, *, is_there: bool) -> bool:
+    """False: it is not so any more, or another process has told."""
+    with transaction.atomic():
+        charger = Charger.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=key)
+        if charger.is_online != is_there or (charger.absence_told_at is None) == is_there:
+            return False
+        charger.absence_told_at = None if is_there else timezone.now()
+        charger.save(update_fields=["absence_told_at"])
+        webhooks.tell(event, owner_id=charger.owner_id, data=lambda: _shape_of_charger(charger))
+        return True
+
+
+def _shape_of_charger(charger: Charger) -> dict[str, Any]:
+    from chargers import shapes
+    from chargers.serializers.chargers import OwnChargerSerializer
+
+    return dict(OwnChargerSerializer(shapes.with_plugs(Charger.objects.filter(pk=charger.pk)).get()).data)
