@@ -1,6 +1,7 @@
 """Every page at phone and desktop size, in both languages and colour schemes: it fits, axe finds nothing serious, the
 console is silent, what is touched is big enough, and nothing jumps."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, sh
 pytestmark = pytest.mark.browser
 
 PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
-PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/profile/", "/profile/delete/", "/accounts/email/",
-            "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
+PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/",
+            "/accounts/email/", "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
 OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/")
 LOOKS = {
     "phone-light-english": (PHONE, {"locale": "en", "color_scheme": "light"}),
@@ -69,7 +70,7 @@ def test_pages_of_a_person(site: Site, look: str):
     page = site.sign_up("Dana", viewport, **options)
     top_up(page, "300")
     page.goto("/cards/")
-    page.locator("[name=uid]").fill(f"04{look.encode().hex()[-16:]}")
+    page.locator("[name=uid]").fill(uuid.uuid4().hex[:14])
     page.locator("main form .btn-primary").last.click()
     for path in PERSONAL:
         look_at(page, path)
@@ -85,6 +86,9 @@ def test_a_chargers_page_and_what_its_owner_sees(site: Site):
     path = visitor.url.removeprefix(site.url)
     for viewport, options in LOOKS.values():
         look_at(site.visit(viewport, **options), path)
+    driver = site.sign_up("Dana", PHONE)
+    for page in (path, f"{path}report/"):
+        look_at(driver, page)
     owner = site.sign_up("Olga", PHONE)
     add_charger(site, owner, "Olga's box", (50.70, 15.90))
     manage = owner.url.removeprefix(site.url)
