@@ -61,7 +61,7 @@ def door(scope: dict[str, Any], role: Role | None) -> Door:
 
 
 def is_for_programs(scope: dict[str, Any]) -> bool:
-    """A token is shown on purpose, by pages of whatever origin; what names no origin is no browser. No cookie counts."""
+    """A token is shown on purpose, by pages of any origin; what names no origin is no browser. No cookie counts."""
     return bool(token_of(scope)) or all(name != b"origin" for name, _value in scope["headers"])
 
 
