@@ -117,6 +117,16 @@ def test_a_session_is_told_from_its_start_to_its_bill(online, alice_card):
 
 
 @pytest.mark.usefixtures("_listener")
+def test_a_session_that_was_closed_for_silence_is_told_too(online, alice_card):
+    charge(online, alice_card, stop=False)
+    long_ago = timezone.now() - timedelta(days=2)
+    ChargingSession.objects.update(start_received_at=long_ago)
+    Charger.objects.update(last_seen_at=long_ago)
+    assert sessions.close_silent(timezone.now()) == 1
+    assert told()[:2] == ["session.started", "session.stopped"]
+
+
+@pytest.mark.usefixtures("_listener")
 def test_an_owner_is_not_told_what_is_the_drivers(online, alice, alice_card):
     charge(online, alice_card)
     text = str(list(Delivery.objects.values_list("payload", flat=True)))
