@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -66,6 +68,20 @@ class ReadOnlyAdmin(KeptAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def linked(field: str, label: Any) -> Any:
+    """A column that leads to the row which this field points to. The list has to select it."""
+
+    @admin.display(description=label)
+    def column(row: Any) -> str:
+        target = getattr(row, field)
+        if target is None:
+            return "–"
+        page = f"admin:{target._meta.app_label}_{target._meta.model_name}_change"
+        return format_html('<a href="{}">{}</a>', reverse(page, args=[target.pk]), target)
+
+    return column
 
 
 class KeysetList(ChangeList):

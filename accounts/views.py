@@ -1,5 +1,6 @@
 """Pages about a person: profile, cards, and becoming an owner."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -83,7 +84,7 @@ def card_delete(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def become_owner(request: PersonRequest) -> HttpResponse:
     if request.method != "POST":
-        return render(request, "accounts/become_owner.html")
+        return render(request, "accounts/become_owner.html", {"fee_basis_points": settings.PLATFORM_FEE_BASIS_POINTS})
     people.become_owner(request.user)
     messages.success(request, _("Welcome among the owners. Add your first charger."))
     return redirect("charger_add")

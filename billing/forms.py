@@ -92,3 +92,28 @@ class TopUpForm(forms.Form):
             "currency": units.symbol(),
             "limit": units.money(settings.TOP_UP_LIMIT),
         }
+
+
+class PayoutForm(forms.Form):
+    """What an operator needs to send money of a wallet to its owner."""
+
+    amount = MoneyField(label=_("Amount"), low=100)
+    bank_account = forms.RegexField(
+        r"^[A-Z0-9][A-Z0-9 /-]{4,48}[A-Z0-9]$",
+        label=_("Bank account"),
+        max_length=50,
+        help_text=_("An IBAN, or as your bank writes it: 19-2000145399/0800."),
+        error_messages={"invalid": _("Capital letters, digits, blanks, / and - only.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, available: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["amount"]
+        assert isinstance(field, MoneyField)
+        field.high = available
+        field.help_text = _("In %(currency)s, at most %(limit)s.") % {
+            "currency": units.symbol(),
+            "limit": units.money(available),
+        }

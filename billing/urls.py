@@ -6,4 +6,6 @@ urlpatterns = [
     path("wallet/", views.wallet, name="wallet"),
     path("wallet/top-up/", views.top_up, name="top_up"),
     path("wallet/top-ups/<int:pk>/pay/", views.fake_payment, name="fake_payment"),
+    path("payouts/", views.payouts, name="payouts"),
+    path("payouts/<int:pk>/cancel/", views.payout_cancel, name="payout_cancel"),
 ]

@@ -1,4 +1,4 @@
-"""The wallet, and how money comes in."""
+"""The wallet, how money comes in, and how it is paid out."""
 
 import secrets
 from datetime import timedelta
@@ -16,8 +16,9 @@ from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import bills, providers, units, wallets
-from billing.forms import TopUpForm
-from billing.models import Entry, Hold, TopUp
+from billing import payouts as sending
+from billing.forms import PayoutForm, TopUpForm
+from billing.models import Entry, Hold, Payout, TopUp
 from sharecharge.errors import Refused
 
 PAGE_SIZE = 30
@@ -94,3 +95,46 @@ def fake_payment(request: PersonRequest, pk: int) -> HttpResponse:
     else:
         messages.warning(request, _("The payment was cancelled. Nothing was added."))
     return redirect("wallet")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def payouts(request: PersonRequest) -> HttpResponse:
+    """What of the wallet goes to a bank account. Sending the same form twice asks once."""
+    wallet = wallets.wallet_of(request.user)
+    latest = Payout.objects.filter(user=request.user).order_by("-pk").first()
+    known = {"key": new_key(), "bank_account": latest.bank_account if latest else ""}
+    form = PayoutForm(request.POST or None, available=wallet.available, initial=known)
+    status = 400 if form.is_bound else 200
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            sending.request(
+                request.user,
+                amount=answers["amount"],
+                bank_account=answers["bank_account"],
+                idempotency_key=answers["key"],
+            )
+        except Refused as refusal:
+            form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+            status = refusal.status
+        else:
+            messages.success(request, _("The payout was asked for. An operator sends it soon."))
+            return redirect("payouts")
+    page = keyset.page(Payout.objects.filter(user=request.user), asked=request.GET, size=PAGE_SIZE)
+    can_ask = wallet.available >= sending.LEAST or form.is_bound
+    context = {"form": form, "wallet": wallet, "page": page, "can_ask": can_ask}
+    return render(request, "billing/payouts.html", context, status=status)
+
+
+@login_required
+@post_or_back_to("payouts")
+def payout_cancel(request: PersonRequest, pk: int) -> HttpResponse:
+    payout = get_object_or_404(Payout, pk=pk, user=request.user)
+    try:
+        sending.cancel(payout)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The payout was taken back. The money is free again."))
+    return redirect("payouts")

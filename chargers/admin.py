@@ -4,12 +4,16 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.html import format_html_join
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +24,7 @@ from accounts.admin import (
     LatestValuesFilter,
     LivingFilter,
     key_in,
+    linked,
     name_fields,
     people_called,
 )
@@ -57,6 +62,12 @@ def chargers_called(text: str) -> list[int]:
     """Keys of some chargers whose name or identity has this in it."""
     found = Charger.objects.filter(Q(name__icontains=text) | Q(identity__icontains=text)).order_by()
     return list(found.values_list("pk", flat=True)[:MATCHES])
+
+
+TO_CHARGER, TO_SESSION = linked("charger", _("charger")), linked("session", _("session"))
+
+# The lists of a charger's own rows, by the name of their model.
+LISTS = ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport")
 
 
 class ChargersFactsAdmin(EndlessAdmin):
@@ -113,7 +124,7 @@ class ChargerAdmin(KeptAdmin):
     inlines = (ConnectorInline,)
     actions = ("read_configuration", "refresh", "restart", "delete_softly")
     fieldsets = (
-        (None, {"fields": ("name", "owner", "identity", "code", "access", "is_sharing", "is_enabled")}),
+        (None, {"fields": ("name", "owner", "identity", "code", "access", "is_sharing", "is_enabled", "lists")}),
         (_("Place"), {"fields": (
             "street", "house_number", "city", "postal_code", "region", "latitude", "longitude",
         )}),
@@ -128,7 +139,7 @@ class ChargerAdmin(KeptAdmin):
         (_("Times"), {"fields": ("created_at", "deleted_at")}),
     )  # fmt: skip
     readonly_fields = (
-        "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
+        "lists", "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
         "last_boot_at", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
         "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
         "created_at", "deleted_at",
@@ -140,6 +151,15 @@ class ChargerAdmin(KeptAdmin):
     @admin.display(description=_("online"), boolean=True)
     def online(self, charger: Charger) -> bool:
         return charger.is_online
+
+    @admin.display(description=_("its lists"))
+    def lists(self, charger: Charger) -> str:
+        links = [
+            (reverse(f"admin:chargers_{name}_changelist"), charger.pk, apps.get_model("chargers", name)._meta)
+            for name in LISTS
+        ]
+        named = ((url, key, meta.verbose_name_plural) for url, key, meta in links)
+        return format_html_join(" · ", '<a href="{}?charger__id__exact={}">{}</a>', named)
 
     def save_model(self, request: HttpRequest, obj: Charger, form: Any, change: bool) -> None:
         """A new position is blurred anew."""
@@ -172,7 +192,7 @@ class ChargerAdmin(KeptAdmin):
 
 @admin.register(Connector)
 class ConnectorAdmin(KeptAdmin):
-    list_display = ("charger", "connector_id", "type", "current", "max_power_w", "tariff", "status", "status_at")
+    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", "status", "status_at")
     list_filter = ("status", "type", "current", "is_enabled")
     search_fields = ("charger__name", "charger__identity")
     list_select_related = ("charger", "tariff")
@@ -218,7 +238,7 @@ class RefusalFilter(admin.SimpleListFilter):
 
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(ChargersFactsAdmin):
-    list_display = ("id", "place", "driver", "state", "began", "energy", money_column("cost", _("cost")))
+    list_display = ("id", TO_CHARGER, "driver", "state", "began", "energy", money_column("cost", _("cost")))
     list_filter = (
         AttentionFilter, "status", "closed_by", RefusalFilter, "is_clock_doubtful", "start_received_at"
     )  # fmt: skip
@@ -235,11 +255,7 @@ class ChargingSessionAdmin(ChargersFactsAdmin):
     def energy(self, session: ChargingSession) -> str:
         return units.kwh(session.energy_wh)
 
-    # Not the fields themselves: Django breaks no lines in them, and the list becomes wider than a screen.
-    @admin.display(description=_("charger"))
-    def place(self, session: ChargingSession) -> str:
-        return session.charger.name
-
+    # Not the field itself: Django breaks no lines in it, and the list becomes wider than a screen.
     @admin.display(description=_("driver"))
     def driver(self, session: ChargingSession) -> str:
         return str(session.user or units.NOTHING)
@@ -292,7 +308,7 @@ class ContextFilter(LatestValuesFilter):
 
 @admin.register(MeterValue)
 class MeterValueAdmin(ChargersFactsAdmin):
-    list_display = ("id", "charger", "connector_id", "session", "received_at", "energy_wh", "power_w", "soc_percent")
+    list_display = ("id", TO_CHARGER, "connector_id", TO_SESSION, "received_at", "energy_wh", "power_w", "soc_percent")
     list_filter = (ContextFilter,)
     search_help_text = _("The number of a session, or a charger")
     list_select_related = ("charger", "session")
@@ -304,7 +320,7 @@ class MeterValueAdmin(ChargersFactsAdmin):
 
 @admin.register(UnmatchedStop)
 class UnmatchedStopAdmin(ChargersFactsAdmin):
-    list_display = ("id", "charger", "transaction_id", "id_tag_text", "meter_stop_wh", "stop_reason", "received_at")
+    list_display = ("id", TO_CHARGER, "transaction_id", "id_tag_text", "meter_stop_wh", "stop_reason", "received_at")
     list_select_related = ("charger",)
 
 
@@ -323,7 +339,17 @@ class CommandStateFilter(admin.SimpleListFilter):
 
 @admin.register(Command)
 class CommandAdmin(ChargersFactsAdmin):
-    list_display = ("id", "charger", "action", "state", "requested_by", "created_at", "sent_at", "answered_at", "error")
+    list_display = (
+        "id",
+        TO_CHARGER,
+        "action",
+        "state",
+        "requested_by",
+        "created_at",
+        "sent_at",
+        "answered_at",
+        "error",
+    )
     list_filter = (CommandStateFilter, "action")
     search_help_text = _("A charger, or the person who asked")
     list_select_related = ("charger", "requested_by")
@@ -336,10 +362,21 @@ class CommandAdmin(ChargersFactsAdmin):
         return command.status
 
 
+class RefusedFilter(admin.SimpleListFilter):
+    title = _("result")
+    parameter_name = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("refused", _("refused"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.exclude(outcome=ConnectionAttempt.Outcome.ACCEPTED) if self.value() else queryset
+
+
 @admin.register(ConnectionAttempt)
 class ConnectionAttemptAdmin(ChargersFactsAdmin):
-    list_display = ("last_at", "outcome", "path", "charger", "remote_address", "subprotocols", "count")
-    list_filter = ("outcome",)
+    list_display = ("last_at", "outcome", "path", TO_CHARGER, "remote_address", "subprotocols", "count")
+    list_filter = (RefusedFilter, "outcome")
     search_help_text = _("A charger, or the whole address that somebody came from")
     list_select_related = ("charger",)
 
@@ -364,9 +401,13 @@ class ActionFilter(LatestValuesFilter):
 
 @admin.register(Message)
 class MessageAdmin(ChargersFactsAdmin):
-    list_display = ("at", "charger", "direction", "action", "failure")
+    list_display = ("at", TO_CHARGER, "direction", "action", "failure", "short")
     list_filter = ("at", "direction", "is_error", ActionFilter)
     list_select_related = ("charger",)
+
+    @admin.display(description=_("request"))
+    def short(self, message: Message) -> str:
+        return Truncator(message.request).chars(80)
 
     @admin.display(description=_("error"))
     def failure(self, message: Message) -> str:
@@ -390,7 +431,7 @@ class ProblemStatusFilter(admin.SimpleListFilter):
 class ProblemReportAdmin(ChargersFactsAdmin):
     """What people say is wrong. To answer, open the report."""
 
-    list_display = ("id", "charger", "kind", "state", "reporter", "created_at", "answered_by")
+    list_display = ("id", TO_CHARGER, "kind", "state", "reporter", "created_at", "answered_by")
     list_filter = (ProblemStatusFilter, "kind")
     list_select_related = ("charger", "reporter", "answered_by")
     search_help_text = _("A charger, or the person who reported")

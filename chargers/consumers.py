@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import translation
 
 from accounts.models import User
-from chargers import live, pins, shapes, visibility
+from chargers import hosts, live, pins, shapes, visibility
 from chargers.models import CardClaim, Charger, ChargingSession, Command
 from sharecharge import trace
 
@@ -248,7 +248,18 @@ class ChargerConsumer(Watcher):
         return [live.charger_group(self.charger().pk)]
 
     def look(self) -> shapes.Shape:
-        return shapes.owned_charger(self.charger())
+        return hosts.charger(self.charger())
+
+
+class DashboardConsumer(Watcher):
+    """An owner's first view: all of their chargers."""
+
+    def admit(self) -> list[str]:
+        chargers = Charger.objects.owned_by(self.person()).values_list("pk", flat=True)
+        return [live.charger_group(key) for key in chargers]
+
+    def look(self) -> shapes.Shape:
+        return hosts.dashboard(self.person())
 
 
 class SessionConsumer(Watcher):

@@ -74,6 +74,16 @@ class AccessForm(forms.Form):
     access = forms.ChoiceField(label=_("Who may use it"), choices=Charger.Access.choices)
 
 
+class LimitForm(forms.Form):
+    """How much a whole charger may take; what is possible, `control.limit_power` knows."""
+
+    limit_w = ScaledField(label=_("Power at most (kW)"), places=3, high=POWER_LIMIT_W, show=units.kw)
+
+
+class AnswerForm(forms.Form):
+    text = forms.CharField(label=_("Your answer"), max_length=REPORT_LIMIT, widget=forms.Textarea(attrs={"rows": 4}))
+
+
 class ConnectorForm(forms.Form):
     type = forms.ChoiceField(label=_("Plug"), choices=[("", _("not known")), *Connector.Type.choices], required=False)
     current = forms.ChoiceField(label=_("Current"), choices=Connector.Current.choices)

@@ -1,4 +1,4 @@
-"""The message log as an owner may read it: short lines, and no card number in full."""
+"""The message log as an owner may read it: no card number in full."""
 
 import json
 import re
@@ -8,11 +8,8 @@ from typing import Any
 from django.utils import formats, timezone
 
 from accounts.models import IdTag
-from chargers.models import Charger, Message
+from chargers.models import Message
 from chargers.shapes import Shape
-
-LATEST_MESSAGES = 20
-MESSAGE_SHORT_LENGTH = 120
 
 # Whoever has the number of a card can charge on its holder's account, so owners see only its end.
 CARD_KEYS = frozenset({"idtag", "parentidtag", "idtoken"})
@@ -22,21 +19,14 @@ CARD_IN_TEXT = re.compile(CARD_KEY_IN_TEXT + r'(\\*")((?:(?!\2)(?:\\.|.))*)', re
 CARD_AS_NUMBER = re.compile(CARD_KEY_IN_TEXT + r"(-?\d[\d.eE+-]*)", re.IGNORECASE)
 
 
-def latest_of(charger: Charger) -> list[Shape]:
-    """The end of the charger's log, newest first."""
-    return [message(row) for row in charger.messages.order_by("-pk")[:LATEST_MESSAGES]]
-
-
 def message(row: Message) -> Shape:
     """A frame and its answer as the owner may see them: drivers' card numbers are masked."""
     request, response = mask_cards(row.request), mask_cards(row.response)
-    short = _content(request)
     return {
         "at_text": _clock_text(row.at),
         "direction_text": row.get_direction_display(),
         "action": row.action,
         "is_error": row.is_error,
-        "short_text": short if len(short) <= MESSAGE_SHORT_LENGTH else f"{short[:MESSAGE_SHORT_LENGTH]}…",
         "request": request,
         "response": response,
     }
@@ -47,15 +37,6 @@ def _clock_text(at: datetime) -> str:
     local = timezone.localtime(at)
     day = "" if local.date() == timezone.localdate() else formats.date_format(local, "SHORT_DATE_FORMAT") + " "
     return f"{day}{local:%H:%M:%S}"
-
-
-def _content(frame: str) -> str:
-    """The payload of a call without its envelope; of anything else the whole."""
-    try:
-        kind, _key, _action, payload = json.loads(frame)
-    except (ValueError, TypeError, RecursionError):
-        return frame
-    return json.dumps(payload, ensure_ascii=False) if kind == 2 else frame
 
 
 def mask_cards(frame: str) -> str:

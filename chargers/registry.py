@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import pricing
 from billing.models import Tariff
-from chargers import live
+from chargers import catalogue, live
 from chargers.models import Charger, Connector
 from sharecharge.errors import Refused
 
@@ -94,6 +94,26 @@ def describe(charger: Charger, *, latitude: float, longitude: float, **fields: s
         charger.save(update_fields=list(fields))
         move(charger, latitude=latitude, longitude=longitude)
         live.publish_charger(charger)
+
+
+def choose_model(charger: Charger, key: str) -> None:
+    """What its owner says that it is, a key of the catalogue. Refused: the catalogue has no such one."""
+    model = catalogue.find(key)
+    if model is None:
+        raise Refused("no_model", _("Choose a model from the list, or “another one”."), status=400, field="model")
+    charger.chosen_model = model.key
+    if catalogue.Quirk.NO_SUBPROTOCOL in model.quirks:
+        charger.allows_no_subprotocol = True
+    charger.save(update_fields=["chosen_model", "allows_no_subprotocol"])
+
+
+def set_sharing_of_all(owner: User, *, sharing: bool) -> int:
+    """The big switch for all chargers of a person. Returns how many it changed."""
+    with transaction.atomic():
+        rows = list(Charger.objects.owned_by(owner).exclude(is_sharing=sharing).order_by("pk"))
+        for charger in rows:
+            set_sharing(charger, sharing=sharing)
+    return len(rows)
 
 
 def change(charger: Charger, changes: Mapping[str, Any], *, by: User) -> None:

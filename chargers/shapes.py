@@ -21,7 +21,7 @@ from accounts.models import User
 from billing import audit, pricing, units, wallets
 from billing.models import Hold
 from chargers import authorization, sessions, settlement
-from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, MeterValue
+from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from chargers.models.fleet import ChargerQuerySet
 
 Shape = dict[str, Any]
@@ -35,7 +35,6 @@ AVAILABILITIES: dict[str, Promise] = {
 }
 EXAMPLE_WH = 20_000
 LATEST_READINGS = 12
-LATEST_ATTEMPTS = 12
 
 STATES: dict[str, Promise] = {
     "charging": gettext_lazy("Charging"),
@@ -44,28 +43,6 @@ STATES: dict[str, Promise] = {
     "checking": gettext_lazy("We are checking your bill. Nothing has been charged yet."),
     "settled": gettext_lazy("Finished and billed"),
     "refused": gettext_lazy("Refused"),
-}
-
-ADVICE: dict[str, Promise] = {
-    "accepted": gettext_lazy("The charger is connected."),
-    "unknown_identity": gettext_lazy(
-        "The charge point identity is not known here. Copy it from this page into the wallbox, letter by letter."
-    ),
-    "wrong_password": gettext_lazy(
-        "The password does not fit. Type it again, or make a new one on this page and type that."
-    ),
-    "no_password": gettext_lazy(
-        "The wallbox sent no password. Fill in its field for the password (AuthorizationKey, security profile 1)."
-    ),
-    "wrong_username": gettext_lazy(
-        "The user name must be the charge point identity. Leave the field empty or copy the identity into it."
-    ),
-    "no_subprotocol": gettext_lazy(
-        "The wallbox did not say which OCPP it speaks. Switch it to OCPP 1.6 JSON, or ask the operator for help."
-    ),
-    "unknown_subprotocol": gettext_lazy("The wallbox speaks another protocol. Switch it to OCPP 1.6 JSON."),
-    "disabled": gettext_lazy("This charger is switched off by the operator. Ask the operator."),
-    "bad_path": gettext_lazy("The address in the wallbox is not right. Copy the server address from this page."),
 }
 
 DOUBTS: dict[str, Promise] = {
@@ -185,67 +162,6 @@ def age_text(charger: Charger) -> str:
     if state_of(charger) != "offline":
         return ""
     return _("last heard: %(ago)s") % {"ago": ago(charger.last_seen_at)}
-
-
-def owned_charger(charger: Charger) -> Shape:
-    """A charger as its owner sees it live: is it connected, who knocked, what do the plugs say."""
-    running = charger.sessions.running().select_related("user").order_by("pk")
-    return _owned_line(charger, running) | {
-        "hardware_text": " ".join(part for part in (charger.vendor, charger.model) if part),
-        "firmware_text": charger.firmware_version,
-        "seen_text": ago(charger.last_seen_at),
-        "was_connected": charger.booted_at is not None,
-        "connectors": [_owned_connector(row) for row in charger.connectors.select_related("charger").order_by("pk")],
-        "attempts": [attempt(row) for row in charger.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
-    }
-
-
-def owned_lines(chargers: ChargerQuerySet) -> list[tuple[Charger, Shape]]:
-    """Chargers in a list, each with what its owner is told of it, in two queries for all."""
-    running = ChargingSession.objects.running().select_related("user").order_by("pk")
-    rows = chargers.prefetch_related(Prefetch("sessions", running, to_attr="running"))
-    return [(charger, _owned_line(charger, charger.running)) for charger in rows]
-
-
-def _owned_line(charger: Charger, running: Iterable[ChargingSession]) -> Shape:
-    return {
-        "is_online": charger.is_online,
-        "state": "online" if charger.is_online else "offline",
-        "short_text": _("online") if charger.is_online else _("offline"),
-        "state_text": _online_text(charger),
-        "sessions": [{"id": row.pk, "url": row.get_absolute_url(), "driver": str(row.user)} for row in running],
-    }
-
-
-def _online_text(charger: Charger) -> str:
-    if charger.is_online:
-        return _("online since %(time)s") % {"time": moment(charger.connected_at)}
-    if charger.last_seen_at is None:
-        return _("never connected so far")
-    return _("offline, last heard %(ago)s") % {"ago": ago(charger.last_seen_at)}
-
-
-def _owned_connector(row: Connector) -> Shape:
-    return {
-        "number": row.connector_id,
-        "state": row.availability,
-        "state_text": str(AVAILABILITIES[row.availability]),
-        "status": row.status,
-        "error": "" if row.error_code in ("", "NoError") else f"{row.error_code} {row.info}".strip(),
-        "since_text": moment(row.status_at),
-    }
-
-
-def attempt(row: ConnectionAttempt) -> Shape:
-    accepted = row.outcome == ConnectionAttempt.Outcome.ACCEPTED
-    return {
-        "state": "accepted" if accepted else "refused",
-        "at_text": moment(row.last_at),
-        "outcome_text": row.get_outcome_display(),
-        "advice": str(ADVICE.get(row.outcome, "")),
-        "count_text": f"{row.count}×" if row.count > 1 else "",
-        "from_text": row.remote_address,
-    }
 
 
 # ------------------------------------------------------------------------------------------------ sessions

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chargers.views import owners, people, places, sessions
+from chargers.views import controls, earnings, owners, people, places, sessions, setup
 
 urlpatterns = [
     path("", places.charger_map, name="map"),
@@ -21,9 +21,26 @@ urlpatterns = [
     path("cards/claim/", people.card_claim, name="card_claim"),
     path("profile/delete/", people.leave, name="leave"),
     path("my/sessions/", owners.hosted_sessions, name="hosted_sessions"),
+    path("my/earnings/", earnings.earnings, name="earnings"),
+    path("my/earnings/export.csv", earnings.earnings_export, name="earnings_export"),
+    path("my/problems/<int:pk>/", controls.problem, name="problem"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),
-    path("my/chargers/add/", owners.charger_add, name="charger_add"),
+    path("my/chargers/sharing/", owners.sharing_of_all, name="sharing_of_all"),
+    path("my/chargers/add/", setup.charger_add, name="charger_add"),
     path("my/chargers/<int:pk>/", owners.charger_manage, name="charger_manage"),
+    path("my/chargers/<int:pk>/setup/", setup.setup, name="setup"),
+    path("my/chargers/<int:pk>/setup/place/", setup.setup_place, name="setup_place"),
+    path("my/chargers/<int:pk>/setup/model/", setup.setup_model, name="setup_model"),
+    path("my/chargers/<int:pk>/setup/connect/", setup.setup_connect, name="setup_connect"),
+    path("my/chargers/<int:pk>/setup/plugs/", setup.setup_plugs, name="setup_plugs"),
+    path("my/chargers/<int:pk>/setup/test/", setup.setup_test, name="setup_test"),
+    path("my/chargers/<int:pk>/setup/label/", setup.setup_label, name="setup_label"),
+    path("my/chargers/<int:pk>/settings/", owners.charger_settings, name="charger_settings"),
+    path("my/chargers/<int:pk>/log/", owners.charger_log, name="charger_log"),
+    path("my/chargers/<int:pk>/refresh/", controls.charger_refresh, name="charger_refresh"),
+    path("my/chargers/<int:pk>/restart/", controls.charger_restart, name="charger_restart"),
+    path("my/chargers/<int:pk>/limit/", controls.charger_limit, name="charger_limit"),
+    path("my/chargers/<int:pk>/unlock/<int:number>/", controls.charger_unlock, name="charger_unlock"),
     path("my/chargers/<int:pk>/label/", owners.charger_label, name="charger_label"),
     path("my/chargers/<int:pk>/edit/", owners.charger_edit, name="charger_edit"),
     path("my/chargers/<int:pk>/connectors/<int:number>/", owners.connector_edit, name="connector_edit"),

@@ -4,8 +4,6 @@ from django.urls import include, path, re_path
 
 from sharecharge import api, views, webapp
 
-admin.site.site_header = "ShareCharge"
-admin.site.site_title = "ShareCharge"
 # Operators log in where everybody does; whoever is no operator is told so.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 

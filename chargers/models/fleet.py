@@ -147,6 +147,8 @@ class Charger(models.Model):
         _("boot answer"), max_length=10, choices=Registration.choices, default=Registration.ACCEPTED
     )
 
+    # A key of the catalogue, by its owner; what it says itself is below. Empty: not chosen yet.
+    chosen_model = models.CharField(_("model by its owner"), max_length=30, blank=True, default="", db_default="")
     vendor = models.CharField(_("vendor"), max_length=50, blank=True)
     model = models.CharField(_("model"), max_length=50, blank=True)
     serial_number = models.CharField(_("serial number"), max_length=50, blank=True)

@@ -8,20 +8,23 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, message_log, receipts, registry, shapes
-from chargers.forms import AccessForm, ChargerForm, ConnectorForm, PlaceForm
-from chargers.models import Charger, ChargingSession
+from chargers import commands, gazetteer, hosts, onboarding, receipts, registry, timeline
+from chargers.forms import AccessForm, ConnectorForm, LimitForm, PlaceForm
+from chargers.models import Charger, ChargingSession, ProblemReport
 from chargers.views.places import tiles
 from sharecharge.errors import Refused
 
-LATEST_SESSIONS = 20
+LATEST_SESSIONS = 5
+LATEST_LINES = 8
 PAGE_SIZE = 30
+LOG_PAGE_SIZE = 60
 PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
 
 
@@ -30,13 +33,37 @@ def own_charger(request: PersonRequest, pk: int) -> Charger:
     return get_object_or_404(Charger.objects.owned_by(request.user), pk=pk)
 
 
+def place_of(charger: Charger) -> dict[str, Any]:
+    return {name: getattr(charger, name) for name in PLACE_FIELDS}
+
+
 @login_required
 @require_safe
 def my_chargers(request: PersonRequest) -> HttpResponse:
+    """An owner's first page: what is earned, who charges, what needs attention, and the chargers."""
     if not request.user.is_owner:
         return redirect("become_owner")
-    rows = shapes.owned_lines(Charger.objects.owned_by(request.user))
-    return render(request, "chargers/my_chargers.html", {"rows": rows})
+    is_sharing = Charger.objects.owned_by(request.user).filter(is_sharing=True).exists()
+    context = {"shape": hosts.dashboard(request.user), "is_sharing": is_sharing}
+    return render(request, "chargers/my_chargers.html", context)
+
+
+@login_required
+@post_or_back_to("my_chargers")
+def sharing_of_all(request: PersonRequest) -> HttpResponse:
+    """The big switch. No connection and no running session is cut."""
+    sharing = request.POST.get("sharing") == "true"
+    count = registry.set_sharing_of_all(request.user, sharing=sharing)
+    if sharing:
+        text = ngettext("%(count)s charger is shared again.", "%(count)s chargers are shared again.", count)
+    else:
+        text = ngettext(
+            "Others cannot start at %(count)s charger for now. Running charging goes on.",
+            "Others cannot start at %(count)s chargers for now. Running charging goes on.",
+            count,
+        )
+    messages.success(request, text % {"count": count})
+    return redirect("my_chargers")
 
 
 @login_required
@@ -53,28 +80,43 @@ def hosted_sessions(request: PersonRequest) -> HttpResponse:
 
 
 @login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def charger_add(request: PersonRequest) -> HttpResponse:
-    if not request.user.is_owner:
-        return redirect("become_owner")
-    form = ChargerForm(request.POST or None)
-    if not form.is_valid():
-        return render(
-            request, "chargers/charger_add.html", {"form": form, **tiles()}, status=400 if form.is_bound else 200
-        )
-    registered = registry.register(owner=request.user, **form.cleaned_data)
-    return manage_page(request, registered.charger, password=registered.password)
+@require_safe
+def charger_manage(request: PersonRequest, pk: int) -> HttpResponse:
+    """What it does now, what it was asked, what it said, and who charged."""
+    charger = own_charger(request, pk)
+    shape = hosts.charger(charger)
+    context = {
+        "charger": charger,
+        "shape": shape,
+        "following": onboarding.following(charger, seen=shape["ticks"]),
+        "plugs": charger.connectors.order_by("connector_id"),
+        "limit_form": LimitForm(),
+        "lines": timeline.latest(charger)[:LATEST_LINES],
+        "sessions": receipts.lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
+        "problems": ProblemReport.objects.with_all().filter(charger=charger).open()[:LATEST_SESSIONS],
+        "sharing_text": hosts.sharing_text(charger),
+    }
+    return render(request, "chargers/charger_manage.html", context)
+
+
+@login_required
+@require_safe
+def charger_log(request: PersonRequest, pk: int) -> HttpResponse:
+    """What the charger said, in plain words; the frames themselves on demand, with masked cards."""
+    charger = own_charger(request, pk)
+    page = keyset.page(charger.messages.all(), asked=request.GET, size=LOG_PAGE_SIZE)
+    context = {"charger": charger, "page": page, "lines": timeline.lines(page.rows)}
+    return render(request, "chargers/charger_log.html", context)
 
 
 @login_required
 @never_cache
 @require_safe
-def charger_manage(request: PersonRequest, pk: int) -> HttpResponse:
-    return manage_page(request, own_charger(request, pk))
+def charger_settings(request: PersonRequest, pk: int) -> HttpResponse:
+    return settings_page(request, own_charger(request, pk))
 
 
-def manage_page(
+def settings_page(
     request: PersonRequest,
     charger: Charger,
     *,
@@ -83,25 +125,22 @@ def manage_page(
     connector_form: ConnectorForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """Everything about one charger. A new `password` is in this one answer and nowhere else."""
+    """What its owner may change. A new `password` is in this one answer and nowhere else."""
     connectors = charger.connectors.select_related("tariff").order_by("connector_id")
     forms = {form.prefix: form for form in map(ConnectorForm.of, connectors)}
     if connector_form is not None:
         forms[connector_form.prefix] = connector_form
-    context: dict[str, Any] = {
+    context = {
         "charger": charger,
-        "shape": shapes.owned_charger(charger),
         "password": password,
-        "server_url": settings.CHARGER_URL,
-        "full_url": f"{settings.CHARGER_URL}/{charger.identity}",
+        "typing": onboarding.typing(charger, password=password),
         "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
-        "place_form": place_form or PlaceForm(initial={name: getattr(charger, name) for name in PLACE_FIELDS}),
+        "place_form": place_form or PlaceForm(initial=place_of(charger)),
         "access_form": AccessForm(initial={"access": charger.access}),
-        "sessions": receipts.lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
-        "messages_of_charger": message_log.latest_of(charger),
+        "can_search": gazetteer.is_on(),
         **tiles(),
     }
-    return render(request, "chargers/charger_manage.html", context, status=status)
+    return render(request, "chargers/charger_settings.html", context, status=status)
 
 
 @login_required
@@ -114,28 +153,28 @@ def charger_label(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@post_or_back_to("charger_manage", "pk")
+@post_or_back_to("charger_settings", "pk")
 def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = PlaceForm(request.POST)
     if not form.is_valid():
-        return manage_page(request, charger, place_form=form, status=400)
+        return settings_page(request, charger, place_form=form, status=400)
     registry.describe(charger, **form.cleaned_data)
     messages.success(request, _("Saved."))
-    return redirect("charger_manage", pk)
+    return redirect("charger_settings", pk)
 
 
 @login_required
-@post_or_back_to("charger_manage", "pk")
+@post_or_back_to("charger_settings", "pk")
 def connector_edit(request: PersonRequest, pk: int, number: int) -> HttpResponse:
     charger = own_charger(request, pk)
     connector = get_object_or_404(charger.connectors, connector_id=number)
     form = ConnectorForm.of(connector, request.POST)
     if not form.is_valid():
-        return manage_page(request, charger, connector_form=form, status=400)
+        return settings_page(request, charger, connector_form=form, status=400)
     registry.complete(connector, **form.cleaned_data)
     messages.success(request, _("Saved. A running session keeps its price."))
-    return redirect("charger_manage", pk)
+    return redirect("charger_settings", pk)
 
 
 @login_required
@@ -151,7 +190,7 @@ def charger_sharing(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@post_or_back_to("charger_manage", "pk")
+@post_or_back_to("charger_settings", "pk")
 def charger_access(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     form = AccessForm(request.POST)
@@ -159,7 +198,7 @@ def charger_access(request: PersonRequest, pk: int) -> HttpResponse:
         raise Refused("access_unknown", _("Choose who may use the charger."), status=400, field="access")
     registry.set_access(charger, Charger.Access(form.cleaned_data["access"]))
     messages.success(request, _("Saved."))
-    return redirect("charger_manage", pk)
+    return redirect("charger_settings", pk)
 
 
 @login_required
@@ -170,7 +209,7 @@ def charger_password(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     if request.method != "POST":
         return render(request, "chargers/charger_password.html", {"charger": charger})
-    return manage_page(request, charger, password=commands.rotate_password(charger, by=request.user))
+    return settings_page(request, charger, password=commands.rotate_password(charger, by=request.user))
 
 
 @login_required
@@ -178,7 +217,8 @@ def charger_password(request: PersonRequest, pk: int) -> HttpResponse:
 def charger_delete(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     if request.method != "POST":
-        return render(request, "chargers/charger_delete.html", {"charger": charger})
+        context = {"charger": charger, "is_busy": charger.sessions.running().exists()}
+        return render(request, "chargers/charger_delete.html", context)
     try:
         registry.delete(charger)
     except Refused as refusal:

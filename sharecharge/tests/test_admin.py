@@ -345,3 +345,53 @@ def test_a_payout_that_cannot_be_paid_is_told_with_the_reason(oscar: User, alice
     chosen = {"action": "pay", "_selected_action": [Payout.objects.get().pk]}
     page = client_of(oscar).post(address(Payout, "changelist"), chosen, follow=True)
     assert "The money for this payout is not on hold." in page.content.decode()
+
+
+# ------------------------------------------------------------------------------------------------ the first page
+
+
+def tiles(client: Client) -> dict[str, tuple[object, str]]:
+    groups = client.get("/admin/").context["groups"]
+    return {tile["name"]: (tile["value"], tile["state"]) for group in groups for tile in group["tiles"]}
+
+
+def test_the_first_page_says_that_all_is_well(db: None, oscar: User, client_of):
+    found = tiles(client_of(oscar))
+    assert {state for _value, state in found.values()} == {"good"}
+    assert found["the ledger"] == ("not checked yet", "good")
+
+
+def test_the_first_page_counts_what_waits_for_somebody(everything: None, oscar: User, bob: User, client_of):
+    now = timezone.now()
+    charger = Charger.objects.get()
+    ConnectionAttempt.objects.create(charger=charger, path="/x", outcome="wrong_password", first_at=now, last_at=now)
+    Command.objects.create(charger=charger, action="reset", expires_at=now, answered_at=now, error="no_answer")
+    Payout.objects.create(user=bob, amount=12_300, bank_account="1/0100")
+    audit.check()
+    found = tiles(client_of(oscar))
+    assert found["held for review"] == (1, "look")
+    assert found["failed commands"] == (1, "look")
+    assert found["refused attempts"][0] == 1
+    assert found["payouts to be sent"][1] == "look"
+    assert found["open problem reports"] == (ProblemReport.objects.open().count(), "look")
+    assert found["the ledger"] == ("adds up", "good")
+
+
+def test_every_number_leads_to_its_list(everything: None, oscar: User, client_of):
+    client = client_of(oscar)
+    for group in client.get("/admin/").context["groups"]:
+        for tile in group["tiles"]:
+            page = client.get(tile["url"])
+            assert page.status_code == 200, tile
+            assert "e=1" not in tile["url"]
+            if isinstance(tile["value"], int) and tile["name"] not in {"messages a minute", "payouts to be sent"}:
+                assert len(page.context["cl"].result_list) >= min(tile["value"], 1), tile
+
+
+def test_a_charger_leads_to_its_lists(held: ChargingSession, oscar: User, client_of):
+    client = client_of(oscar)
+    page = client.get(address(Charger, "change", held.charger_id)).content.decode()
+    link = f"{address(ChargingSession, 'changelist')}?charger__id__exact={held.charger_id}"
+    assert f'href="{link}"' in page
+    [row] = client.get(link).context["cl"].result_list
+    assert row == held

@@ -4,7 +4,18 @@ import re
 
 import pytest
 
-from sharecharge.testing.site import DESKTOP, PHONE, Site, Wallbox, add_charger, fits, now, section, top_up
+from sharecharge.testing.site import (
+    DESKTOP,
+    PHONE,
+    Site,
+    Wallbox,
+    add_charger,
+    fits,
+    manage_page,
+    now,
+    section,
+    top_up,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -24,19 +35,20 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     wallbox = Wallbox(url, identity, password)
     wallbox.call("BootNotification", chargePointVendor="Test", chargePointModel="Box")
     wallbox.status("Available")
-    expect(owner.locator("#charger .head .status")).to_contain_text("online since")
+    expect(owner.get_by_text("online since")).to_be_visible()
     expect(owner.locator("#password")).to_have_text(password)
     owner.reload()
     expect(owner.locator("#password")).to_have_count(0)
 
     # It is priced and opened to anyone.
+    owner.goto(f"{manage_page(owner)}settings/")
     owner.get_by_label("Price per kWh").fill("6,50")
     owner.get_by_label("Power (kW)").fill("11")
     section(owner, "Plugs").get_by_role("button", name="Save").click()
     expect(owner.get_by_text("A running session keeps its price")).to_be_visible()
-    owner.get_by_label("Who may use it").select_option("public")
+    owner.get_by_role("radio", name="Anyone").check()
     section(owner, "Sharing").get_by_role("button", name="Save").click()
-    expect(owner.get_by_role("link", name="The page that drivers see")).to_be_visible()
+    expect(owner.get_by_role("radio", name="Anyone")).to_be_checked()
 
     # A driver on a phone tops up, adds a card and finds the charger.
     driver = site.sign_up("Dana", PHONE)
@@ -75,7 +87,7 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     expect(driver.locator(".figures .main dd").nth(1)).to_contain_text("2.60")
     wallbox.status("Available")
     expect(watcher.locator(".pin-body[data-state=free]")).to_be_visible()
-    owner.reload()
+    owner.goto("/my/sessions/")
     expect(owner.get_by_text("your share 2.34")).to_be_visible()
     wallbox.connection.close()
     expect(watcher.locator(".pin-body[data-state=offline]")).to_be_visible()

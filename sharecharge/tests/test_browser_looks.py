@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, share_charger, top_up
+from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, manage_page, share_charger, top_up
 
 pytestmark = pytest.mark.browser
 
 PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
 PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/",
             "/accounts/email/", "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
-OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/")
+OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/", "/my/earnings/", "/payouts/")
+OF_A_CHARGER = ("", "settings/", "log/", "restart/", "label/", "password/", "delete/", "setup/place/", "setup/model/",
+                "setup/connect/", "setup/plugs/", "setup/test/", "setup/label/")  # fmt: skip
 LOOKS = {
     "phone-light-english": (PHONE, {"locale": "en", "color_scheme": "light"}),
     "phone-dark-czech": (PHONE, {"locale": "cs", "color_scheme": "dark"}),
@@ -70,7 +72,7 @@ def test_pages_of_a_person(site: Site, look: str):
     page = site.sign_up("Dana", viewport, **options)
     top_up(page, "300")
     page.goto("/cards/")
-    page.locator("[name=uid]").fill(uuid.uuid4().hex[:14])
+    page.locator("[name=uid]").fill(f"04{uuid.uuid4().hex[:12]}")
     page.locator("main form .btn-primary").last.click()
     for path in PERSONAL:
         look_at(page, path)
@@ -91,8 +93,8 @@ def test_a_chargers_page_and_what_its_owner_sees(site: Site):
         look_at(driver, page)
     owner = site.sign_up("Olga", PHONE)
     add_charger(site, owner, "Olga's box", (50.70, 15.90))
-    manage = owner.url.removeprefix(site.url)
-    for path in (*OWNED, manage, f"{manage}label/", f"{manage}password/", f"{manage}delete/"):
+    manage = manage_page(owner).removeprefix(site.url)
+    for path in (*OWNED, *(f"{manage}{page}" for page in OF_A_CHARGER)):
         look_at(owner, path)
     wallbox.connection.close()
     assert site.complaints == []
@@ -109,7 +111,7 @@ def test_the_map_does_not_jump(site: Site, viewport: dict[str, int]):
 def test_a_receipt_and_a_label_are_printed_without_buttons(site: Site):
     owner = site.sign_up("Olga", DESKTOP)
     add_charger(site, owner, "Box with a label", (50.80, 14.90))
-    owner.goto(owner.url + "label/")
+    owner.goto(f"{manage_page(owner)}label/")
     owner.emulate_media(media="print")
     assert owner.locator(".label .plate").is_visible()
     for selector in (".menu", ".top", ".head"):

@@ -46,7 +46,19 @@ PAGES = {
     "session_course": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="running").pk]),
     "my_chargers": ("bob", None),
     "hosted_sessions": ("bob", None),
+    "earnings": ("bob", None),
+    "earnings_export": ("bob", None),
+    "payouts": ("bob", None),
+    "problem": ("bob", lambda: [first(ProblemReport, owner__name="Bob").pk]),
     "charger_add": ("bob", None),
+    **{
+        f"setup_{step}": ("bob", lambda: [first(Charger).pk])
+        for step in ("place", "model", "connect", "plugs", "test", "label")
+    },
+    "charger_settings": ("bob", lambda: [first(Charger).pk]),
+    "charger_log": ("bob", lambda: [first(Charger).pk]),
+    "charger_restart": ("bob", lambda: [first(Charger).pk]),
+    "charger_unlock": ("bob", lambda: [first(Charger).pk, 1]),
     "charger_manage": ("bob", lambda: [first(Charger).pk]),
     "charger_label": ("bob", lambda: [first(Charger).pk]),
     "charger_password": ("bob", lambda: [first(Charger).pk]),
@@ -60,9 +72,10 @@ PAGES = {
     "wallet": ("alice", None),
     "fake_payment": ("alice", lambda: [first(TopUp, status="pending").pk]),
 }
-# They answer a POST; a GET leads elsewhere.
+# They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
-         "charger_access", "card_switch", "card_name", "top_up"}  # fmt: skip
+         "charger_access", "card_switch", "card_name", "top_up", "setup", "sharing_of_all", "charger_refresh",
+         "charger_limit", "payout_cancel"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip

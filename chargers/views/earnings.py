@@ -1,0 +1,66 @@
+"""What an owner has earned: months as a chart and a table, and all sessions for a spreadsheet."""
+
+from datetime import date
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import formats, timezone
+from django.views.decorators.http import require_safe
+
+from accounts.people import PersonRequest
+from billing import units, wallets
+from chargers import spreadsheets, statistics
+from chargers.models import ChargingSession
+from chargers.shapes import Shape
+
+MONTHS = 12
+
+
+@login_required
+@require_safe
+def earnings(request: PersonRequest) -> HttpResponse:
+    if not request.user.is_owner:
+        return redirect("become_owner")
+    today = timezone.localdate()
+    months = statistics.course(ChargingSession.objects.hosted_by(request.user), last_year(today))
+    total = statistics.together(months)
+    context = {
+        "months": [month_line(month) for month in reversed(months)],
+        "total": total,
+        "has_earned": total.sessions > 0,
+        "this_month": months[-1].totals,
+        "wallet": wallets.wallet_of(request.user),
+        "currency": units.symbol(),
+    }
+    return render(request, "chargers/earnings.html", context)
+
+
+def last_year(today: date) -> statistics.Span:
+    """This month and those before it, `MONTHS` in all."""
+    months_ago = today.year * 12 + today.month - MONTHS
+    return statistics.Span(date(months_ago // 12, months_ago % 12 + 1, 1), today, by="month")
+
+
+def month_line(month: statistics.Period) -> Shape:
+    """`income` in whole units of the currency is for the chart; the table says the same in words."""
+    return {
+        "name": formats.date_format(month.begins, "YEAR_MONTH_FORMAT"),
+        "short_name": formats.date_format(month.begins, "M"),
+        "income": month.totals.income / 100,
+        "sessions": month.totals.sessions,
+        "energy_text": units.kwh(month.totals.energy_wh),
+        "cost_text": units.money(month.totals.cost),
+        "fee_text": units.money(month.totals.cost - month.totals.income),
+        "income_text": units.money(month.totals.income),
+    }
+
+
+@login_required
+@require_safe
+def earnings_export(request: PersonRequest) -> StreamingHttpResponse:
+    """All sessions at one's chargers, newest first: CSV with commas, points and ISO times."""
+    hosted = ChargingSession.objects.with_all().hosted_by(request.user)
+    portions = spreadsheets.streamed(spreadsheets.written(hosted, spreadsheets.OWNERS))
+    headers = {"Content-Disposition": 'attachment; filename="sharecharge-earnings.csv"'}
+    return StreamingHttpResponse(portions, content_type="text/csv; charset=utf-8", headers=headers)
