@@ -43,7 +43,7 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         return self.filter(deleted_at=None)
 
     def with_identity(self, identity: str) -> ChargerQuerySet:
-        if not identity.isprintable():  # no charger has it, and PostgreSQL takes no NUL
+        if "\0" in identity:  # no charger has it, and PostgreSQL takes none
             return self.none()
         return self.alias(upper_identity=Upper("identity")).filter(upper_identity=identity.upper())
 
