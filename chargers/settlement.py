@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import audit, pricing, wallets
 from billing.models import Hold, Transfer
-from chargers import commands, live, plausibility
+from chargers import commands, live, notices, plausibility
 from chargers.models import ChargingSession, MeterValue
 from sharecharge import prepared
 from sharecharge.errors import Refused
@@ -177,6 +177,7 @@ def _bill(session: ChargingSession, energy_wh: int) -> None:
     session.energy_wh, session.cost, session.fee = energy_wh, cost, fee
     session.status = Status.SETTLED
     session.settled_at = timezone.now()
+    notices.tell_bill(session)
     logger.info("session %s: %s Wh, cost %s, correction %s", session.pk, energy_wh, cost, session.corrections)
 
 
@@ -280,11 +281,18 @@ def enforce_budget(session_id: int) -> bool:
         return False
     budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
     if _is_nearly_used(cost, budget) and session.warned_at is None:
-        ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
-        live.publish_session(session)
+        _warn(session)
     if cost < budget or session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
         return False
     return stop_remotely(session.pk)
+
+
+def _warn(session: ChargingSession) -> None:
+    """Once, on the page and by e-mail."""
+    with transaction.atomic():
+        if ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now()):
+            notices.tell_low_balance(session)
+            live.publish_session(session)
 
 
 def _is_nearly_used(cost: int, budget: int) -> bool:
