@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from accounts.models import User
 
@@ -11,6 +12,7 @@ from accounts.models import User
 class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         user.name = form.cleaned_data["name"].strip()
+        user.language = get_language() or ""
         return super().save_user(request, user, form, commit)
 
     # Programs have no session, and shall not get one.

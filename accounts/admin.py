@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import id_tags, keyset, logins, people, service_keys, tokens, webhooks
-from accounts.models import ApiToken, Delivery, IdTag, Login, ServiceKey, User, Webhook
+from accounts.models import ApiToken, Delivery, IdTag, Letter, Login, ServiceKey, User, Webhook
 from sharecharge.errors import Refused
 
 # A search by people, cards or chargers goes on with so many of them.
@@ -334,3 +334,16 @@ class LoginAdmin(ReadOnlyAdmin):
 
 
 name_fields(Login, user=gettext_lazy("user"))
+
+
+@admin.register(Letter)
+class LetterAdmin(EndlessAdmin):
+    """What was, or is to be, written to people. Texts are not kept."""
+
+    list_display = ("id", "user", "kind", "created_at", "sent_at", "attempts", "next_attempt_at", "error")
+    list_filter = ("kind",)
+    list_select_related = ("user",)
+    search_help_text = gettext_lazy("The name or the e-mail address of a person")
+
+    def find(self, text: str) -> Q:
+        return Q(user__in=people_called(text))

@@ -18,6 +18,18 @@ class ProfileForm(forms.Form):
     name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
 
 
+class MailsForm(forms.Form):
+    """The e-mails that are not necessary."""
+
+    receipts = forms.BooleanField(label=_("Receipts of my charging"), required=False)
+    low_balance = forms.BooleanField(label=_("My money for a charging runs out"), required=False)
+    offline = forms.BooleanField(label=_("A charger of mine is offline"), required=False)
+
+    @classmethod
+    def of(cls, user: User) -> "MailsForm":
+        return cls(initial={name: getattr(user, f"mails_{name}") for name in cls.base_fields})
+
+
 class PasswordForm(forms.Form):
     """Whoever sits here is the person whose account it is."""
 

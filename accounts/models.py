@@ -45,6 +45,11 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("Switch off instead of deleting: cards and logins stop at once.")
     )
+    # Of what we write to this person; empty: the platform's first one.
+    language = models.CharField(_("language"), max_length=5, blank=True, default="", db_default="")
+    mails_receipts = models.BooleanField(_("receipts by e-mail"), default=True, db_default=True)
+    mails_offline = models.BooleanField(_("e-mails about chargers that are offline"), default=True, db_default=True)
+    mails_low_balance = models.BooleanField(_("e-mails about money that runs out"), default=True, db_default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -318,3 +323,47 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LetterQuerySet(models.QuerySet["Letter"]):
+    def due(self, now: datetime) -> "LetterQuerySet":
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+
+
+class Letter(models.Model):
+    """An e-mail that is to be written, see letters.py. Its text is made when it is sent, so it says what is true."""
+
+    class Kind(models.TextChoices):
+        RECEIPT = "receipt", _("receipt of a session")
+        CHARGER_OFFLINE = "charger_offline", _("charger offline")
+        LOW_BALANCE = "low_balance", _("money nearly used up")
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="letters", verbose_name=_("user"))
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    # What it is about: the key of a session or a charger, and which time it happens to it.
+    subject_key = models.BigIntegerField()
+    number = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+
+    objects = LetterQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("e-mail")
+        verbose_name_plural = _("e-mails")
+        ordering = ("-pk",)
+        indexes = (
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="letter_due"
+            ),
+            models.Index(fields=["created_at"], name="letter_by_time"),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["kind", "subject_key", "number"], name="letter_once_for_each_event"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} → {self.user_id}"

@@ -31,6 +31,17 @@ def rename(user: User, *, name: str) -> None:
     user.save(update_fields=["name"])
 
 
+def set_language(user: User, language: str) -> None:
+    """What we write to this person in, from now on."""
+    User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
+
+
+def choose_mails(user: User, *, receipts: bool, offline: bool, low_balance: bool) -> None:
+    """Which of the e-mails that are not necessary this person wants."""
+    user.mails_receipts, user.mails_offline, user.mails_low_balance = receipts, offline, low_balance
+    user.save(update_fields=["mails_receipts", "mails_offline", "mails_low_balance"])
+
+
 def forget(user: User) -> None:
     """For good: no login, no name, no address. Sessions and transfers of this row stay, and tell of nobody."""
     EmailAddress.objects.filter(user=user).delete()

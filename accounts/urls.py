@@ -3,6 +3,8 @@ from django.urls import path
 from accounts import views
 
 urlpatterns = [
+    path("i18n/setlang/", views.switch_language, name="set_language"),
+    path("profile/mails/", views.mails, name="mails"),
     path("profile/", views.profile, name="profile"),
     path("cards/", views.cards, name="cards"),
     path("cards/<int:pk>/switch/", views.card_switch, name="card_switch"),

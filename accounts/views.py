@@ -3,14 +3,15 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
+from django.views.i18n import set_language
 
 from accounts import id_tags, people
-from accounts.forms import CardForm, CardNameForm, ProfileForm
-from accounts.models import IdTag
+from accounts.forms import CardForm, CardNameForm, MailsForm, ProfileForm
+from accounts.models import IdTag, User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from sharecharge.errors import Refused
@@ -24,7 +25,27 @@ def profile(request: PersonRequest) -> HttpResponse:
         people.rename(request.user, name=form.cleaned_data["name"])
         messages.success(request, _("Saved."))
         return redirect("profile")
-    return render(request, "accounts/profile.html", {"form": form}, status=400 if form.is_bound else 200)
+    context = {"form": form, "mails_form": MailsForm.of(request.user)}
+    return render(request, "accounts/profile.html", context, status=400 if form.is_bound else 200)
+
+
+@login_required
+@post_or_back_to("profile")
+def mails(request: PersonRequest) -> HttpResponse:
+    form = MailsForm(request.POST)
+    if form.is_valid():
+        people.choose_mails(request.user, **form.cleaned_data)
+        messages.success(request, _("Saved."))
+    return redirect("profile")
+
+
+def switch_language(request: HttpRequest) -> HttpResponse:
+    """Django's own switch; whoever is logged in is written to in this language, too."""
+    answer = set_language(request)
+    language = request.POST.get("language", "")
+    if isinstance(request.user, User) and language in dict(settings.LANGUAGES):
+        people.set_language(request.user, language)
+    return answer
 
 
 @login_required

@@ -1,4 +1,4 @@
-"""What owners' and operators' programs are told of: sessions, and chargers that have gone or came back.
+"""What people and programs are told of: bills, money that runs out, and chargers that have gone or came back.
 
 Shapes are those of the API. They are made where somebody listens only, and imported late: they are made from the very
 modules that tell of these events.
@@ -10,7 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import events, webhooks
+from accounts import events, letters, webhooks
+from accounts.models import Letter
 from chargers.models import Charger, ChargingSession
 
 # Wallboxes lose their connection all the time, for seconds. What is away for longer is worth a message.
@@ -40,8 +41,17 @@ def _tell(key: int, event: str, *, is_there: bool) -> bool:
             return False
         charger.absence_told_at = None if is_there else timezone.now()
         charger.save(update_fields=["absence_told_at"])
+        if not is_there:
+            _write_of_absence(charger)
         webhooks.tell(event, owner_id=charger.owner_id, data=lambda: _shape_of_charger(charger))
         return True
+
+
+def _write_of_absence(charger: Charger) -> None:
+    """Once for each absence. One that was never let in is no news."""
+    if charger.booted_at is not None and charger.disconnected_at is not None:
+        number = int(charger.disconnected_at.timestamp())
+        letters.write(Letter.Kind.CHARGER_OFFLINE, to=charger.owner, about=charger.pk, number=number)
 
 
 def session_started(session: ChargingSession) -> None:
@@ -54,8 +64,15 @@ def session_stopped(session: ChargingSession) -> None:
 
 
 def session_settled(session: ChargingSession) -> None:
-    """It was billed, or its bill was corrected."""
+    """It was billed, or its bill was corrected. Who charges at home for nothing needs no letter about it."""
     _tell_session(events.SESSION_SETTLED, session)
+    if session.user is not None and session.user_id != session.owner_id:
+        letters.write(Letter.Kind.RECEIPT, to=session.user, about=session.pk, number=session.corrections)
+
+
+def money_nearly_used(session: ChargingSession) -> None:
+    if session.user is not None:
+        letters.write(Letter.Kind.LOW_BALANCE, to=session.user, about=session.pk)
 
 
 def _tell_session(event: str, session: ChargingSession) -> None:

@@ -365,9 +365,7 @@ _with_id = Prepared(
     lambda charger, key: (
         ChargingSession.objects.filter(charger=charger, pk=key)
         .select_related("charger", "user", "owner")
-        .only(
-            *(field.name for field in ChargingSession._meta.concrete_fields), "charger__name", "user__id", "owner__id"
-        )
+        .only(*OWN_FIELDS, "charger__name", "owner__id", "user__is_active", "user__mails_receipts")
         .select_for_update(no_key=True, of=("charger", "self"))
     ),
     charger=1,

@@ -281,11 +281,18 @@ def enforce_budget(session_id: int) -> bool:
         return False
     budget += wallets.extend_hold(session.reference, by=max(0, cost - budget) + settings.SESSION_HOLD)
     if _is_nearly_used(cost, budget) and session.warned_at is None:
-        ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now())
-        live.publish_session(session)
+        _warn(session)
     if cost < budget or session.commands.open().filter(action=commands.Action.REMOTE_STOP).exists():
         return False
     return stop_remotely(session.pk)
+
+
+def _warn(session: ChargingSession) -> None:
+    """Once, on the page and by e-mail."""
+    with transaction.atomic():
+        if ChargingSession.objects.filter(pk=session.pk, warned_at=None).update(warned_at=timezone.now()):
+            notices.money_nearly_used(session)
+            live.publish_session(session)
 
 
 def _is_nearly_used(cost: int, budget: int) -> bool:

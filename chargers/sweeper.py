@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from accounts import logins, webhooks
+from accounts import letters, logins, webhooks
 from billing import audit, wallets
 from chargers import commands, metrics, notices, presence, retention, sessions, settlement
 from sharecharge import trace
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_AT_LEDGER_SECONDS = 60
 LOOK_AT_WEBHOOKS_SECONDS = 2
+LOOK_AT_LETTERS_SECONDS = 3
 
 
 def steps() -> dict[str, Callable[[], int]]:
@@ -36,6 +37,7 @@ def steps() -> dict[str, Callable[[], int]]:
         "attempts forgotten": lambda: retention.forget_attempts(now),
         "meter values outside of sessions forgotten": lambda: retention.forget_loose_values(now),
         "webhook messages forgotten": lambda: retention.forget_deliveries(now),
+        "letters forgotten": lambda: letters.forget(now),
         "logins forgotten": lambda: logins.forget(now),
         "sessions thinned": lambda: retention.thin_sessions(now),
     }
@@ -83,10 +85,24 @@ def deliver_webhooks() -> None:
             logger.exception("webhooks could not be told")
 
 
+def send_letters() -> None:
+    """Writes to people what is due to be written."""
+    with trace.begun():
+        try:
+            letters.send_due(timezone.now())
+        except Exception:  # like a step of the sweep: the next look tries again
+            logger.exception("letters could not be sent")
+
+
 def run(stopped: threading.Event) -> None:
-    """Sweeps until told to stop. Beside it the ledger is checked, which may take long, and webhooks are told, whose
-    addresses may be slow: budgets can wait for neither."""
-    for work, seconds in ((check_ledger, LOOK_AT_LEDGER_SECONDS), (deliver_webhooks, LOOK_AT_WEBHOOKS_SECONDS)):
+    """Sweeps until told to stop. Beside it the ledger is checked, which may take long, webhooks are told, and letters
+    are sent, whose servers may be slow: budgets can wait for none of these."""
+    beside = (
+        (check_ledger, LOOK_AT_LEDGER_SECONDS),
+        (deliver_webhooks, LOOK_AT_WEBHOOKS_SECONDS),
+        (send_letters, LOOK_AT_LETTERS_SECONDS),
+    )
+    for work, seconds in beside:
         threading.Thread(target=_now_and_then, args=[work, seconds, stopped], name=work.__name__, daemon=True).start()
     while not stopped.wait(settings.SWEEP_INTERVAL_SECONDS):
         close_old_connections()

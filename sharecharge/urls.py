@@ -17,7 +17,6 @@ urlpatterns = [
     re_path(r"^ocpp(?:/.*)?$", views.wallbox_address),
     path("api/", include(api.urlpatterns)),
     path("accounts/", include("allauth.account.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),

@@ -131,13 +131,9 @@ class Site:
         return page
 
 
-@contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[str]:
-    """The real server in a process of its own, as an address; `folder` takes its database and its log."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "CHARGER_URL"}} | {
+def environment_of(folder: Path, url: str) -> dict[str, str]:
+    """What a server, or another command, on this folder's database is told."""
+    return {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "CHARGER_URL"}} | {
         "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}",
         "SITE_URL": url,
         "PAYMENT_PROVIDER": "fake",
@@ -146,6 +142,24 @@ def running_server(folder: Path) -> Iterator[str]:
         "MAP_TILE_URL": f"{url}/static/img/mark.svg?{{z}}-{{x}}-{{y}}",
         "GEOCODER_URL": "http://127.0.0.1:1",
     }
+
+
+def make_operator(folder: Path, url: str) -> str:
+    """As on a new platform, from the command line. Gives the e-mail address; the password is PASSWORD."""
+    email = f"oscar-{uuid.uuid4().hex[:6]}@example.com"
+    environment = environment_of(folder, url) | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    command = [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email", email, "--name", "Oscar"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return email
+
+
+@contextlib.contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """The real server in a process of its own, as an address; `folder` takes its database and its log."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = environment_of(folder, url)
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "manage.py", "serve", "--port", str(port)]
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -1,12 +1,14 @@
 """The site that the browser tests look at: one server and one Chromium for all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sharecharge.testing import browser as browsers
 from sharecharge.testing.site import CHROMIUM_ARGUMENTS, Site, running_server
+from sharecharge.testing.site import make_operator as operators
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +24,20 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def address(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("site")) as url:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture(scope="session")
+def address(chromium: Any, folder: Path) -> Iterator[str]:
+    with running_server(folder) as url:
         yield url
+
+
+@pytest.fixture
+def make_operator(folder: Path, address: str) -> Callable[[], str]:
+    """Makes an operator and gives the e-mail address to log in with."""
+    return lambda: operators(folder, address)
 
 
 @pytest.fixture

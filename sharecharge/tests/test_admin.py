@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.functional import Promise
 
 from accounts import id_tags, logins, service_keys, tokens, webhooks
-from accounts.models import ApiToken, IdTag, Login, User
+from accounts.models import ApiToken, IdTag, Letter, Login, User
 from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import claims, commands, problems
@@ -69,6 +69,7 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     webhooks.ping(webhooks.create(bob, url="https://hooks.example/", listens_to=["session.started"]))
     tokens.issue(bob, name="Home", scopes=["wallet:read"])
     logins.begin(bob)
+    Letter.objects.create(user=bob, kind="receipt", subject_key=held.pk)
     audit.check()
 
 

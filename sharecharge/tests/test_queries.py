@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts import id_tags, logins, service_keys, tokens, webhooks
-from accounts.models import User
+from accounts.models import Letter, User
 from billing import audit, ledger, wallets
 from billing.models import Payout, TopUp, Transfer
 from billing.providers import FakeProvider
@@ -75,7 +75,7 @@ PAGES = {
 # They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "card_switch", "card_name", "top_up", "setup", "sharing_of_all", "charger_refresh",
-         "charger_limit", "payout_cancel"}  # fmt: skip
+         "charger_limit", "payout_cancel", "mails"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip
@@ -138,6 +138,7 @@ def grow(people: dict[str, User], index: int) -> None:
     wallets.request_top_up(alice, amount=500, idempotency_key=str(index), provider=FakeProvider())
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give(f"gateway {index}")
+    Letter.objects.create(user=driver, kind="receipt", subject_key=index, number=99)
     webhooks.ping(webhooks.create(bob, url="https://hooks.example/", listens_to=["session.started"]))
     tokens.issue(alice, name=f"Home {index}", scopes=["wallet:read"])
     logins.begin(alice)

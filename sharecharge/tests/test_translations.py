@@ -60,7 +60,7 @@ def strings_of_code() -> Iterator[tuple[str, str]]:
 
 
 def strings_of_templates() -> Iterator[tuple[str, str]]:
-    for path in (BASE / "templates").rglob("*.html"):
+    for path in (*(BASE / "templates").rglob("*.html"), *(BASE / "templates").rglob("*.txt")):
         text = path.read_text(encoding="utf-8")
         for match in re.finditer(r"{% translate (?:\"([^\"]+)\"|'([^']+)')", text):
             yield path.name, match.group(1) or match.group(2)

@@ -1,0 +1,145 @@
+"""An owner's way in a real browser: the wizard with a wallbox that first fails, and what follows. On a phone in Czech,
+on a desk in English. And an operator who releases a held session."""
+
+import re
+
+import pytest
+
+from sharecharge.testing.site import (
+    DESKTOP,
+    PASSWORD,
+    PHONE,
+    Site,
+    Wallbox,
+    add_charger,
+    fits,
+    manage_page,
+    now,
+    share_charger,
+    top_up,
+)
+from sharecharge.tests.test_browser_looks import serious
+
+pytestmark = pytest.mark.browser
+
+WAYS = {
+    "phone-czech-dark": (PHONE, {"locale": "cs", "color_scheme": "dark"}, (50.10, 17.10)),
+    "desk-english-light": (DESKTOP, {"locale": "en", "color_scheme": "light"}, (50.20, 17.40)),
+}
+WORDS = {
+    "en": ("wrong password", "Your wallbox is connected", "It starts from here", "Ready", "6.50"),
+    "cs": ("chybné heslo", "Váš wallbox je připojený", "Začne nabíjet na pokyn odsud", "Skoro hotovo", "6,50"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
+    from playwright.sync_api import expect
+    from websockets.exceptions import InvalidStatus
+
+    viewport, options, at = WAYS[way]
+    wrong, connected, starts, _ready, price = WORDS[options["locale"]]
+    owner = site.sign_up("Olga", viewport, **options)
+    identity, password = add_charger(site, owner, f"Box {way}", at)
+    url = f"{site.url.replace('http', 'ws')}/ocpp/{identity}"
+
+    # It fails, and the page says why and what to do; it succeeds, and the password is still there.
+    with pytest.raises(InvalidStatus):
+        Wallbox(url, identity, "wrong")
+    failed = owner.locator("[data-list=attempts] > li")
+    expect(failed.locator("[data-state=refused]")).to_be_visible()
+    expect(failed).to_contain_text(wrong)
+    assert fits(owner)
+    assert serious(owner) == []
+    wallbox = Wallbox(url, identity, password)
+    wallbox.call("BootNotification", chargePointVendor="Test", chargePointModel="Box")
+    expect(owner.get_by_text(connected)).to_be_visible()
+    expect(owner.locator("#password")).to_have_text(password)
+
+    # Leaving and coming back leads to the same place; a plug appears when the wallbox tells of it.
+    manage = manage_page(owner)
+    owner.goto(f"{manage}setup/")
+    expect(owner).to_have_url(f"{manage}setup/plugs/")
+    wallbox.status("Available")
+    owner.locator("[name=connector1-price_per_kwh]").fill(price)
+    owner.locator("[name=connector1-max_power_w]").fill("11")
+    owner.locator("[name=access][value=public]").check()
+    owner.locator("main form .btn-primary").click()
+
+    # Ticks come from what the wallbox does.
+    owner.wait_for_url("**/setup/test/")
+    expect(owner.locator(".ticks li[data-state=done]")).to_have_count(2)
+    owner.locator("[name=what][value='1']").click()
+    tag = wallbox.wait_for("RemoteStartTransaction")["idTag"]
+    started = wallbox.call("StartTransaction", connectorId=1, idTag=tag, meterStart=1000, timestamp=now())
+    expect(owner.locator(".ticks li[data-state=done]", has_text=starts)).to_be_visible()
+    owner.locator("[name=what][value=stop]").click()
+    wallbox.wait_for("RemoteStopTransaction")
+    wallbox.call("StopTransaction", transactionId=started["transactionId"], meterStop=1100, timestamp=now())
+    expect(owner.locator(".ticks li[data-state=done]")).to_have_count(4)
+    assert fits(owner)
+    assert serious(owner) == []
+
+    # The label, and the everyday page with a command whose answer comes by itself.
+    owner.goto(f"{manage}setup/label/")
+    expect(owner.locator(".label .plate")).to_be_visible()
+    owner.goto(manage)
+    owner.locator("form[action$='/refresh/'] button").click()
+    wallbox.wait_for("TriggerMessage")
+    expect(owner.locator("[data-list=commands] [data-state=accepted]")).to_be_visible()
+    owner.goto("/my/chargers/")
+    expect(owner.locator("[data-list=chargers] [data-state=online]")).to_be_visible()
+    wallbox.connection.close()
+    expect(owner.locator("[data-list=alerts] [data-state=faulty]")).to_be_visible()
+    assert fits(owner)
+    assert serious(owner) == []
+    assert site.complaints == []
+
+
+def operator(site: Site, make_operator, viewport: dict[str, int], **options: str):
+    """Logged in, on the admin's first page."""
+    page = site.visit(viewport, **options)
+    page.goto("/admin/")
+    page.locator("[name=login]").fill(make_operator())
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main form button").first.click()
+    page.wait_for_url("**/admin/")
+    return page
+
+
+@pytest.mark.parametrize(
+    ("viewport", "locale", "billed"), [(PHONE, "cs", "vyúčtuje se|uvoln"), (DESKTOP, "en", "released")],
+    ids=["phone-czech", "desk-english"],
+)  # fmt: skip
+def test_an_operator_releases_a_held_session(site: Site, make_operator, viewport, locale: str, billed: str):
+    from playwright.sync_api import expect
+
+    name, at = f"Held box {locale}", (50.30 if locale == "cs" else 50.40, 13.20)
+    wallbox = share_charger(site, name, at)
+    driver = site.sign_up("Dana", PHONE)
+    top_up(driver, "500")
+    driver.goto(f"/#14/{at[0]}/{at[1]}")
+    driver.locator("#places").get_by_role("link", name=name).click()
+    driver.get_by_role("button", name="Start charging").click()
+    tag = wallbox.wait_for("RemoteStartTransaction")["idTag"]
+    started = wallbox.call("StartTransaction", connectorId=1, idTag=tag, meterStart=5000, timestamp=now())
+    # The register fell: nobody knows how much was charged, so nothing is billed before somebody has looked.
+    wallbox.call("StopTransaction", transactionId=started["transactionId"], meterStop=4000, timestamp=now())
+    driver.goto(f"/sessions/{started['transactionId']}/")
+    expect(driver.get_by_role("heading", name="We are checking your bill")).to_be_visible()
+
+    page = operator(site, make_operator, viewport, locale=locale)
+    assert serious(page) == []
+    page.locator(".board a[href$='attention=held']").click()
+    page.locator("th.field-id a", has_text=str(started["transactionId"])).click()
+    page.goto(f"/sessions/{started['transactionId']}/")
+    page.locator("[name=energy_wh]").fill("0")
+    page.locator("form[action$='/release/'] .btn-primary").click()
+    page.locator("[name=sure]").click() if page.locator("button[name=sure]").count() else page.locator(
+        "main form .btn-primary"
+    ).click()
+    expect(page.locator(".alert-success")).to_have_text(re.compile(billed))
+    driver.reload()
+    expect(driver.get_by_role("heading", name="Receipt")).to_be_visible()
+    wallbox.connection.close()
+    assert site.complaints == []
