@@ -23,6 +23,12 @@ from chargers.models import Charger, Connector
 PASSWORD = "correct horse battery staple"  # noqa: S105
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--api-examples", type=int, default=6, help="how often test_schemathesis.py asks each operation as each person"
+    )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _ledger_may_be_emptied_between_tests() -> Iterator[None]:
     """`transactional_db` empties the tables at the end of a test, which the triggers of the ledger refuse."""

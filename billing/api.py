@@ -79,8 +79,8 @@ class Entries(Resource):
 
 @extend_schema(tags=["wallet"])
 @extend_schema_view(
-    list=extend_schema(summary="One's top-ups, newest first.", operation_id="wallet_top_ups_list"),
-    retrieve=extend_schema(summary="One top-up.", operation_id="wallet_top_ups_retrieve"),
+    list=extend_schema(summary="One's top-ups, newest first", operation_id="wallet_top_ups_list"),
+    retrieve=extend_schema(summary="One top-up", operation_id="wallet_top_ups_retrieve"),
 )
 class TopUps(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "wallet"
@@ -112,8 +112,8 @@ class TopUps(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
 
 @extend_schema(tags=["wallet"])
 @extend_schema_view(
-    list=extend_schema(summary="One's payouts, newest first.", operation_id="wallet_payouts_list"),
-    retrieve=extend_schema(summary="One payout.", operation_id="wallet_payouts_retrieve"),
+    list=extend_schema(summary="One's payouts, newest first", operation_id="wallet_payouts_list"),
+    retrieve=extend_schema(summary="One payout", operation_id="wallet_payouts_retrieve"),
 )
 class Payouts(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "wallet"

@@ -441,7 +441,23 @@ SIMPLE_JWT = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "ShareCharge",
     "VERSION": "1",
-    "DESCRIPTION": "Share wallboxes, charge at them, pay and be paid.",
+    "DESCRIPTION": (
+        "Share wallboxes, charge at them, pay and be paid. docs/api.md tells how to log in, turn pages and read money."
+    ),
+    "TAGS": [
+        {"name": "login", "description": "Tokens for e-mail and password, and forgotten passwords."},
+        {"name": "users", "description": "Oneself; for operators everybody."},
+        {"name": "tokens", "description": "Personal tokens for programs, with scopes and an end."},
+        {"name": "id-tags", "description": "RFID cards."},
+        {"name": "chargers", "description": "What is shared, and for owners their wallboxes."},
+        {"name": "connectors", "description": "Plugs with power and price."},
+        {"name": "commands", "description": "What is asked of a charger: the answer is 202, the outcome comes later."},
+        {"name": "sessions", "description": "Charges, their readings and bills."},
+        {"name": "reports", "description": "Problems with a charger, and their answers."},
+        {"name": "stats", "description": "Energy and money by day or month."},
+        {"name": "wallet", "description": "Balance, statement, top-ups and payouts."},
+        {"name": "webhooks", "description": "Addresses of programs that are told what happens."},
+    ],
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -449,6 +465,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "GET_LIB_DOC_EXCLUDES": "accounts.rest.schema.silent",
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {
         "Availability": "chargers.serializers.connectors.STATES",

@@ -30,8 +30,8 @@ class IdTagFilter(Filters):
 
 @extend_schema(tags=["id-tags"])
 @extend_schema_view(
-    list=extend_schema(summary="One's cards, newest first; for operators all."),
-    retrieve=extend_schema(summary="One card."),
+    list=extend_schema(summary="One's cards, newest first; for operators all"),
+    retrieve=extend_schema(summary="One card"),
 )
 class IdTags(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "cards"

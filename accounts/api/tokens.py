@@ -23,8 +23,8 @@ NEW = OpenApiExample(
 
 @extend_schema(tags=["tokens"])
 @extend_schema_view(
-    list=extend_schema(summary="One's living tokens, newest first."),
-    retrieve=extend_schema(summary="One of one's living tokens."),
+    list=extend_schema(summary="One's living tokens, newest first"),
+    retrieve=extend_schema(summary="One of one's living tokens"),
 )
 class Tokens(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     """They are made by somebody who is logged in, never by another token."""

@@ -36,8 +36,8 @@ class UserFilter(Filters):
 
 @extend_schema(tags=["users"])
 @extend_schema_view(
-    list=extend_schema(summary="Everybody, for operators."),
-    retrieve=extend_schema(summary="Oneself; for operators anybody."),
+    list=extend_schema(summary="Everybody, for operators"),
+    retrieve=extend_schema(summary="Oneself; for operators anybody"),
 )
 class Users(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "users"
@@ -105,6 +105,6 @@ class BecomeOwnerView(Door):
 
     @extend_schema(operation_id="become_owner", tags=["users"], request=None, responses=UserSerializer)
     def post(self, request: Request) -> Response:
-        """From now on one may list chargers."""
+        """Become an owner. From now on one may list chargers; it cannot be undone by oneself."""
         people.become_owner(self.person)
         return Response(UserSerializer(self.person).data)

@@ -27,6 +27,7 @@ class WebhookSerializer(ModelSerializer[Webhook]):
     )
     failing_since = serializers.DateTimeField(
         read_only=True,
+        allow_null=True,
         help_text="Since when it has taken nothing; after five days it is switched off. Null: all is well.",
     )
 
@@ -86,7 +87,11 @@ EXAMPLE = OpenApiExample(
 
 
 @extend_schema(tags=[TAG])
-@extend_schema_view(create=extend_schema(examples=[EXAMPLE], responses={201: NewWebhookSerializer}))
+@extend_schema_view(
+    list=extend_schema(summary="One's webhooks, newest first", operation_id="webhooks_list"),
+    retrieve=extend_schema(summary="One webhook"),
+    create=extend_schema(examples=[EXAMPLE], responses={201: NewWebhookSerializer}),
+)
 class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     """One's own webhooks."""
 
@@ -118,13 +123,13 @@ class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         webhooks.delete(self.get_object())
         return Response(status=204)
 
-    @extend_schema(request=None, responses=SecretSerializer)
+    @extend_schema(operation_id="webhooks_secret", request=None, responses=SecretSerializer)
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
         """A new secret, at once: what is sent from now on is signed with it."""
         return Response({"secret": webhooks.rotate_secret(self.get_object())})
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(operation_id="webhooks_ping", request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])
     def ping(self, request: Request, pk: str) -> Response:
         """Sends a message that tells nothing, to try the address."""
@@ -137,6 +142,10 @@ class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
 
 
 @extend_schema(tags=[TAG])
+@extend_schema_view(
+    list=extend_schema(summary="What a webhook was told, newest first", operation_id="deliveries_list"),
+    retrieve=extend_schema(summary="One message to a webhook", operation_id="deliveries_retrieve"),
+)
 class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     """What a webhook was told, newest first."""
 
@@ -152,7 +161,7 @@ class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
             .select_related("webhook")
         )
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(operation_id="deliveries_replay", request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, webhook_id: str, pk: str) -> Response:
         """Sends it again, under the same id, whatever became of it."""

@@ -85,4 +85,4 @@ def _faults(detail: Any, field: str = "") -> Iterator[dict[str, Any]]:
             is_row = isinstance(inner, dict) and len(detail) > 1
             yield from _faults(inner, f"{field}.{index}" if is_row else field)
     else:
-        yield {"code": detail.code, "detail": str(detail), "field": field or None}
+        yield {"code": detail.code or "invalid", "detail": str(detail), "field": field or None}

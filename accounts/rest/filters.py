@@ -43,7 +43,7 @@ class WholeFilter(base.NumberFilter):
 
     def __init__(self, *args: Any, low: int = 0, high: int = MOST, **options: Any) -> None:
         super().__init__(*args, min_value=low, max_value=high, **options)
-        _document(self, {"type": "integer", "minimum": low, "maximum": high})
+        document(self, {"type": "integer", "minimum": low, "maximum": high})
 
     def get_max_validator(self) -> None:
         """`high` is the limit."""
@@ -57,10 +57,11 @@ class KeyFilter(WholeFilter):
         super().__init__(*args, low=1, **options)
 
 
-def _document(found: base.Filter, schema: dict[str, Any]) -> None:
+def document(found: base.Filter, schema: dict[str, Any]) -> base.Filter:
     """For the API's schema, whose generator cannot look into these."""
     text = found.extra.get("help_text")
     set_override(found, "field", schema | ({"description": text} if text else {}))
+    return found
 
 
 def _is_true(text: str) -> bool:
@@ -72,7 +73,7 @@ class SwitchFilter(base.TypedChoiceFilter):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, choices=[("true", "true"), ("false", "false")], coerce=_is_true, **options)
-        _document(self, {"type": "boolean"})
+        document(self, {"type": "boolean"})
 
 
 class MomentField(IsoDateTimeField):

@@ -21,7 +21,7 @@ class Pages(CursorPagination):
     page_size = LIMIT
     max_page_size = MOST
     page_size_query_param = "limit"
-    page_size_query_description = f"Rows of a page, 1 to {MOST}; {LIMIT} when it is not given."
+    page_size_query_description = "Rows of a page."
     cursor_query_description = "Where the page begins: comes from `next` and `previous`."
     ordering = "-pk"
     request: Request
@@ -54,6 +54,11 @@ class Pages(CursorPagination):
             return signing.Signer(salt=self._salt()).unsign_object(text)
         except signing.BadSignature:
             raise ValidationError({"cursor": [_("Follow `next` or `previous` of a page of this list.")]}) from None
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        bounds = {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT}
+        parameters = super().get_schema_operation_parameters(view)
+        return [{**found, "schema": bounds} if found["name"] == "limit" else found for found in parameters]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import conditional_page
 from django_filters.rest_framework import CharFilter, ChoiceFilter, DjangoFilterBackend, NumberFilter
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.models import User
-from accounts.rest.filters import Filters, KeyFilter, SwitchFilter, WholeFilter
+from accounts.rest.filters import Filters, KeyFilter, SwitchFilter, WholeFilter, document
 from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOwner, IsPerson, IsPersonOrReads
 from accounts.rest.views import Resource
@@ -47,13 +47,17 @@ class ChargerFilters(Filters):
     current = ChoiceFilter(choices=Connector.Current.choices, method="of_plug")
     min_power_w = WholeFilter(high=POWER_LIMIT_W, method="of_plug", help_text="W.")
     max_power_w = WholeFilter(high=POWER_LIMIT_W, method="of_plug", help_text="W.")
-    max_price_per_kwh = NumberFilter(
-        min_value=0, max_value=HIGHEST_PRICE, max_digits=7, decimal_places=2, method="of_plug"
-    )
-    free_now = SwitchFilter(method="of_plug")
+    max_price_per_kwh = document(
+        NumberFilter(min_value=0, max_value=HIGHEST_PRICE, max_digits=7, decimal_places=2, method="of_plug"),
+        {
+            "type": "number", "minimum": 0, "maximum": HIGHEST_PRICE,
+            "description": "In whole units of the currency, with at most two decimal places: 5.50.",
+        },
+    )  # fmt: skip
+    free_now = SwitchFilter(method="of_plug", help_text="A plug that a car can take at once.")
     usable_by_me = SwitchFilter(method="usable", help_text="Where the rules would let you start now. Log in first.")
     mine = SwitchFilter(method="of_mine", help_text="Your own, in full. Log in first.")
-    online = SwitchFilter(method="heard")
+    online = SwitchFilter(method="heard", help_text="Connected to the platform.")
     owner = KeyFilter(method="of_owner", help_text="For operators.")
     deleted = SwitchFilter(method="gone", help_text="For operators: those that were deleted, instead of all others.")
 
@@ -115,9 +119,16 @@ NEW = OpenApiExample(
 SHARE = OpenApiExample("Stop sharing for now", request_only=True, value={"is_sharing": False})
 
 
+OF_PAGE = [
+    OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200], description="For `If-None-Match`."),
+    OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the last answer."),
+]
+PAGE = {200: serializers.EITHER, 304: OpenApiResponse(description="The page is as it was when it had this ETag.")}
+
+
 @extend_schema(tags=["chargers"])
 @extend_schema_view(
-    list=extend_schema(operation_id="chargers_list", responses=serializers.EITHER),
+    list=extend_schema(operation_id="chargers_list", parameters=OF_PAGE, responses=PAGE),
     retrieve=extend_schema(operation_id="chargers_retrieve", responses=serializers.EITHER),
 )
 class ChargerResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
@@ -200,7 +211,10 @@ class ChargerResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
 
     @extend_schema(operation_id="chargers_destroy", responses={204: OpenApiResponse(description="It is gone.")})
     def destroy(self, request: Request, pk: str) -> Response:
-        """It may not connect or be found any more; its sessions and its money stay. Refused while a car charges."""
+        """Deletes a charger: it may not connect or be found any more. Its sessions and its money stay.
+
+        Refused while a car charges.
+        """
         registry.delete(self.own())
         return Response(status=204)
 

@@ -179,5 +179,5 @@ class CommandResource(mixins.RetrieveModelMixin, Resource):
         return Command.objects.visible_to(self.person).select_related("charger", "connector", "session", "requested_by")
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """For whoever asked for it, the charger's owner and operators."""
+        """What became of a command. For whoever asked for it, the charger's owner and operators."""
         return super().retrieve(request, *args, **kwargs)

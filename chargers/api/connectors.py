@@ -84,5 +84,5 @@ class ConnectorByIdentity(mixins.RetrieveModelMixin, OfCharger):
 
     @extend_schema(tags=["connectors"], operation_id="connectors_by_identity")
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """For the charger's owner and operators, who know its identity."""
+        """One plug, by the wallbox's identity and the plug's number. For the charger's owner and operators."""
         return super().retrieve(request, *args, **kwargs)

@@ -4,13 +4,14 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import ChoiceFilter
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.rest.errors import Error
 from accounts.rest.filters import Filters, KeyFilter
 from accounts.rest.views import Resource
 from chargers import problems
@@ -34,10 +35,13 @@ NEW = OpenApiExample(
 )
 ANSWER = OpenApiExample("An answer", request_only=True, value={"text": "A new one comes tomorrow."})
 
+UNSEEN = OpenApiResponse(Error, description="There is no such charger, plug or session for you.")
+
 
 @extend_schema(tags=["reports"])
 @extend_schema_view(
-    list=extend_schema(operation_id="reports_list"), retrieve=extend_schema(operation_id="reports_retrieve")
+    list=extend_schema(operation_id="reports_list", summary="Reports of problems, newest first"),
+    retrieve=extend_schema(operation_id="reports_retrieve", summary="One report of a problem"),
 )
 class ProblemResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     """Seen by whoever reported it, the charger's owner, and operators."""
@@ -57,11 +61,11 @@ class ProblemResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
     @extend_schema(
         operation_id="reports_create",
         request=serializers.NewProblemSerializer,
-        responses={201: serializers.ProblemSerializer},
+        responses={201: serializers.ProblemSerializer, 404: UNSEEN},
         examples=[NEW],
     )
     def create(self, request: Request) -> Response:
-        """Tells the charger's owner and the operators what is wrong with it."""
+        """Reports a problem. Tells the charger's owner and the operators what is wrong with it."""
         told = self.read(serializers.NewProblemSerializer, user=self.person)
         charger, number = problems.charger_to_report(told["charger"]), told.get("connector")
         subject = problems.Subject(charger, plug(charger, number) if number else None, told.get("session"))
@@ -72,7 +76,7 @@ class ProblemResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
     @extend_schema(operation_id="reports_answer", request=serializers.AnswerSerializer, examples=[ANSWER])
     @action(detail=True, methods=["post"])
     def answer(self, request: Request, pk: str) -> Response:
-        """Answers, or replaces the answer. For the charger's owner and operators."""
+        """Answers a report, or replaces the answer. For the charger's owner and operators."""
         problem = self.get_object()
         text = self.read(serializers.AnswerSerializer)["text"]
         return Response(self.get_serializer(problems.answer(problem, by=self.person, text=text)).data)
@@ -80,5 +84,5 @@ class ProblemResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
     @extend_schema(operation_id="reports_close", request=None)
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str) -> Response:
-        """Nothing more has to be done about it."""
+        """Closes a report: nothing more has to be done about it."""
         return Response(self.get_serializer(problems.close(self.get_object(), by=self.person)).data)

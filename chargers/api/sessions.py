@@ -36,8 +36,8 @@ class SessionFilters(Filters):
     as_owner = SwitchFilter(method="hosted", help_text="Those at your chargers, instead of your own.")
     charger = KeyFilter()
     connector = KeyFilter(help_text="The id of a plug.")
-    driver = KeyFilter(field_name="user")
-    owner = KeyFilter()
+    driver = KeyFilter(field_name="user", help_text="The id of a person, for operators.")
+    owner = KeyFilter(help_text="Of the charger: the id of a person, for operators.")
     state = ChoiceFilter(choices=[(state, state) for state in serializers.STATES], method="of_state")
     since = MomentFilter(
         field_name="start_received_at", lookup_expr="gte", help_text="Begun then or later (our clock)."
@@ -108,7 +108,7 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         return found, found.qs
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Newest first. With `as_owner` those at your chargers; an operator sees everybody's."""
+        """Sessions, newest first. With `as_owner` those at your chargers; an operator sees everybody's."""
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         is_ones_own = not self.person.is_staff and all(row.user_id == self.person.pk for row in rows)
         context = {**self.get_serializer_context(), "with_bills": is_ones_own}
@@ -166,7 +166,11 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         return Response(self.detailed(self.get_object()))
 
 
-EVERY = OpenApiParameter("every", int, description=f"One reading in so many seconds, 1 to {LONGEST_EVERY}.")
+EVERY = OpenApiParameter(
+    "every",
+    {"type": "integer", "minimum": 1, "maximum": LONGEST_EVERY},
+    description="Thinned out: one reading in so many seconds.",
+)
 
 
 @extend_schema(tags=["sessions"])

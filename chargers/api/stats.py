@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from accounts.rest.errors import Error
 from accounts.rest.filters import EARLIEST, LATEST
 from accounts.rest.permissions import IsPerson
 from accounts.rest.serializers import Serializer
@@ -54,6 +55,9 @@ class StatsSerializer(Serializer):
     periods = PeriodSerializer(many=True, read_only=True)
 
 
+ANSWERS = {200: StatsSerializer, 404: OpenApiResponse(Error, description="`charger` is not one of yours.")}
+
+
 class StatsView(Door):
     """One's own figures."""
 
@@ -61,7 +65,7 @@ class StatsView(Door):
     parameters = frozenset({"since", "until", "by", "charger", "as_driver"})
     permission_classes = (IsPerson,)
 
-    @extend_schema(operation_id="stats", tags=["stats"], parameters=[AskedSerializer], responses=StatsSerializer)
+    @extend_schema(operation_id="stats", tags=["stats"], parameters=[AskedSerializer], responses=ANSWERS)
     def get(self, request: Request) -> Response:
         """Energy, income and sessions at your chargers. A session counts on the day on which it began."""
         asked = AskedSerializer(data=request.query_params.dict())

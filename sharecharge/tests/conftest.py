@@ -1,4 +1,4 @@
-"""The site that the browser tests look at: one server and one Chromium for all of them."""
+"""The stage of the API's tests, and the site of the browser tests: one server and one Chromium for all of them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
+from accounts import service_keys
+from accounts import webhooks as hooks
+from accounts.models import IdTag, User
+from chargers import commands, problems, registry
+from chargers.models import Charger, Connector
+from chargers.tests.test_session_pages import make_session
+from conftest import make_user
 from sharecharge.testing import browser as browsers
 from sharecharge.testing.site import CHROMIUM_ARGUMENTS, Site, running_server
 from sharecharge.testing.site import make_operator as operators
+from sharecharge.tests.roles.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +55,29 @@ def site(chromium: Any, address: str) -> Iterator[Site]:
     yield site
     for context in chromium.contexts:
         context.close()
+
+
+@pytest.fixture
+def stage(
+    alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
+) -> Stage:
+    webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
+    service_keys.give("gateway")  # or there would be no internal API at all
+    otto = make_user("Otto", role=User.Role.OWNER)
+    return Stage(
+        alice=alice,
+        charlie=charlie,
+        bob=bob,
+        otto=otto,
+        oscar=oscar,
+        dora=make_user("Dora"),
+        charger=online,
+        connector=connector,
+        card=alice_card,
+        session=make_session(online, alice, id_tag=alice_card),
+        hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
+        command=commands.request(online, commands.Action.REMOTE_STOP, by=alice),
+        report=problems.report(problems.Subject(online), by=alice, kind=problems.Kind.OTHER, text="It is broken."),
+        webhook=webhook,
+        delivery=hooks.ping(webhook),
+    )

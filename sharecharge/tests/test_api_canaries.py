@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from chargers.models import Charger, ConnectionAttempt, Message
 from sharecharge.tests.roles.row import SUBJECTS
-from sharecharge.tests.test_roles import ROWS, client_of, stage  # noqa: F401 - the last one is a fixture
+from sharecharge.tests.test_roles import ROWS, client_of
 
 READS = [row for row in ROWS if row.method == "GET" and not row.route.startswith("internal")]
 SERIAL, STREET, CARD = "CANARY-SERIAL", "Tichá", "04A1B2C3D4"
@@ -28,7 +28,7 @@ def secrets_from(who, cast):
 
 
 @pytest.fixture
-def talkative(stage):  # noqa: F811 - the fixture
+def talkative(stage):
     """Its wallbox has said all that it can."""
     Charger.objects.filter(pk=stage.charger.pk).update(serial_number=SERIAL)
     now, charger = timezone.now(), stage.charger

@@ -10,45 +10,14 @@ from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from accounts import logins, people, service_keys, tokens
-from accounts import webhooks as hooks
-from accounts.models import IdTag, User
-from chargers import commands, problems, registry
-from chargers.models import Charger, Connector
-from chargers.tests.test_session_pages import make_session
-from conftest import make_user
+from accounts import logins, people, tokens
+from accounts.models import User
 from sharecharge.tests.roles import accounts, billing, chargers, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
 ROWS = [*accounts.ROWS, *billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
-
-
-@pytest.fixture
-def stage(
-    alice: User, charlie: User, bob: User, oscar: User, online: Charger, connector: Connector, alice_card: IdTag
-) -> Stage:
-    webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
-    service_keys.give("gateway")  # or there would be no internal API at all
-    otto = make_user("Otto", role=User.Role.OWNER)
-    return Stage(
-        alice=alice,
-        charlie=charlie,
-        bob=bob,
-        otto=otto,
-        oscar=oscar,
-        dora=make_user("Dora"),
-        charger=online,
-        connector=connector,
-        card=alice_card,
-        session=make_session(online, alice, id_tag=alice_card),
-        hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
-        command=commands.request(online, commands.Action.REMOTE_STOP, by=alice),
-        report=problems.report(problems.Subject(online), by=alice, kind=problems.Kind.OTHER, text="It is broken."),
-        webhook=webhook,
-        delivery=hooks.ping(webhook),
-    )
 
 
 def client_of(subject: User | None) -> APIClient:
