@@ -54,7 +54,9 @@ DETAILS = ("is_over", "steps", "seconds_left", "configuration")
 class CommandDetailSerializer(CommandSerializer):
     """The same with the way of a remote start: accepted is not yet charging."""
 
-    is_over = serializers.BooleanField(source="shape.is_over", read_only=True, help_text="Nothing more comes of it.")
+    is_over = serializers.SerializerMethodField(
+        help_text="Nothing more comes of it: it failed, was carried out, or led to a session."
+    )
     steps = StepSerializer(source="shape.steps", many=True, read_only=True, help_text="Of a remote start.")
     seconds_left = serializers.IntegerField(
         source="shape.seconds_left", read_only=True, allow_null=True, help_text="To plug the car in."
@@ -69,6 +71,14 @@ class CommandDetailSerializer(CommandSerializer):
     def to_representation(self, command: Command) -> Any:
         command.shape = shapes.command(command)  # type: ignore[attr-defined]
         return super().to_representation(command)
+
+    def get_is_over(self, command: Command) -> bool:
+        """The page's `is_over` is about failures only: it goes on to the session by itself."""
+        shape: Any = command.shape  # type: ignore[attr-defined]
+        if shape["is_over"]:
+            return True
+        is_start = command.action == Command.Action.REMOTE_START
+        return shape["session"] is not None if is_start else command.status == "accepted"
 
     @extend_schema_field({"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}})
     def get_configuration(self, command: Command) -> Any:

@@ -145,3 +145,35 @@ def test_commands_are_counted_apart(online, bob, settings):
     assert ask(bob, online, "refresh").status_code == 202
     assert ask(bob, online, "refresh").status_code == 429
     assert client_of(bob).get(f"/api/v1/chargers/{online.pk}/commands").status_code == 200
+
+
+def answer(command, status):
+    Command.objects.filter(pk=command.pk).update(answered_at=command.created_at, result={"status": status})
+
+
+@pytest.mark.parametrize(
+    ("action", "answered", "is_over"),
+    [
+        ("refresh", None, False),
+        ("refresh", "Accepted", True),
+        ("refresh", "Rejected", True),
+        ("remote_stop", "Accepted", True),
+        ("remote_start", "Accepted", False),  # no car yet
+        ("remote_start", "Rejected", True),
+    ],
+)
+def test_a_program_hears_when_to_ask_no_more(action, answered, is_over, online, connector, alice):
+    command = commands.request(online, action, by=alice, connector=connector)
+    if answered:
+        answer(command, answered)
+    assert get(f"commands/{command.pk}", alice)["is_over"] is is_over
+
+
+def test_a_start_is_over_when_its_session_has_begun(online, connector, alice):
+    command = commands.request(online, "remote_start", by=alice, connector=connector)
+    answer(command, "Accepted")
+    session = make_session(online, alice)
+    session.start_received_at = command.created_at
+    session.save()
+    told = get(f"commands/{command.pk}", alice)
+    assert (told["session"], told["is_over"]) == (session.pk, True)

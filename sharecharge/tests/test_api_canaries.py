@@ -4,20 +4,31 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import tokens
+from accounts.models import ApiToken, Login, ServiceKey
+from billing import payouts, wallets
+from billing.providers import FakeProvider
 from chargers.models import Charger, ConnectionAttempt, Message
 from sharecharge.tests.roles.row import SUBJECTS
 from sharecharge.tests.test_roles import ROWS, client_of
 
 READS = [row for row in ROWS if row.method == "GET" and not row.route.startswith("internal")]
-SERIAL, STREET, CARD = "CANARY-SERIAL", "Tichá", "04A1B2C3D4"
+SERIAL, STREET, POSTAL_CODE, CARD = "CANARY-SERIAL", "Tichá", "570 01", "04A1B2C3D4"
 POSITION = ("49.868613", "16.312749")
+KEYS = ("CANARY-KEY-1", "CANARY-KEY-2")
+BANK_ACCOUNT = "987654321/0800"
 
 
 def secrets_from(who, cast):
     """What must never reach this subject."""
-    of_charger = {cast.charger.identity, SERIAL, STREET, *POSITION}
+    of_charger = {cast.charger.identity, SERIAL, STREET, POSTAL_CODE, *POSITION}
     hidden = {cast.hidden.identity, "Hidden"}
-    secrets = {cast.charger.password_hmac, cast.hidden.password_hmac}
+    secrets = told_to_nobody(cast)
+    for other in ("charlie", "oscar"):
+        if who not in (other, "oscar"):
+            secrets.add(getattr(cast, other).email)
+    if who != "alice":
+        secrets.add(BANK_ACCOUNT)
     if who not in ("bob", "oscar"):
         secrets |= of_charger | {"bob@example.com"}
     if who not in ("otto", "oscar"):
@@ -27,9 +38,22 @@ def secrets_from(who, cast):
     return secrets
 
 
+def told_to_nobody(cast):
+    """What proves who somebody is, or what was shown once."""
+    people = [cast.alice, cast.charlie, cast.bob, cast.otto, cast.oscar]
+    logins = Login.objects.values_list("token_id", flat=True)
+    digests = ApiToken.objects.values_list("digest", flat=True)
+    services = ServiceKey.objects.values_list("key_hmac", flat=True)
+    chargers = {cast.charger.password_hmac, cast.hidden.password_hmac}
+    return {*KEYS, cast.webhook.secret, *chargers, *logins, *digests, *services, *(each.password for each in people)}
+
+
 @pytest.fixture
 def talkative(stage):
-    """Its wallbox has said all that it can."""
+    """Its wallbox has said all that it can, and Alice has money on the move and a program."""
+    wallets.request_top_up(stage.alice, amount=100, idempotency_key=KEYS[0], provider=FakeProvider())
+    payouts.request(stage.alice, amount=100, bank_account=BANK_ACCOUNT, idempotency_key=KEYS[1])
+    tokens.issue(stage.alice, name="Home", scopes=["wallet:read"])
     Charger.objects.filter(pk=stage.charger.pk).update(serial_number=SERIAL)
     now, charger = timezone.now(), stage.charger
     Message.objects.create(
@@ -61,5 +85,7 @@ def test_the_canaries_sing_where_they_may(talkative):
     client = client_of(talkative.bob)
     text = client.get(f"/api/v1/chargers/{talkative.charger.pk}").content.decode()
     assert {SERIAL, STREET, *POSITION} <= {word for word in (SERIAL, STREET, *POSITION) if word in text}
+    assert POSTAL_CODE in text
+    assert BANK_ACCOUNT in client_of(talkative.alice).get("/api/v1/wallet/payouts").content.decode()
     connection = client.get(f"/api/v1/chargers/{talkative.charger.pk}/connection").content.decode()
     assert talkative.charger.identity in connection
