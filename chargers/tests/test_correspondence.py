@@ -1,6 +1,7 @@
 """Letters: when they are written, when they are sent, in which language, and to whom not."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -29,7 +30,7 @@ def lose(charger: Charger, minutes: int = 10) -> None:
     Charger.objects.filter(pk=charger.pk).update(connection_mark="", disconnected_at=gone, last_seen_at=gone)
 
 
-def send() -> list[EmailMultiAlternatives]:
+def send() -> list[Any]:
     mail.outbox.clear()
     letters.send_due(timezone.now())
     return mail.outbox
@@ -38,7 +39,7 @@ def send() -> list[EmailMultiAlternatives]:
 def html_of(message: EmailMultiAlternatives) -> str:
     [(text, kind)] = message.alternatives
     assert kind == "text/html"
-    return text
+    return str(text)
 
 
 def test_a_receipt_is_sent_when_it_is_billed(online: Charger, alice: User):
