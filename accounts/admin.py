@@ -265,7 +265,7 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
         key = service_keys.give(obj.name)
-        obj.pk = ServiceKey.objects.get(name=obj.name).pk
+        obj.pk = ServiceKey.objects.filter(name=obj.name).latest("pk").pk
         told = _("The key of %(service)s, which is shown only now: %(key)s")
         self.message_user(request, told % {"service": obj.name, "key": key}, messages.WARNING)
 
@@ -276,7 +276,7 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(Webhook)
 class WebhookAdmin(ReadOnlyAdmin):
-    list_display = ("url", "user", "is_enabled", "failing_since", "created_at", "deleted_at")
+    list_display = ("url", "user", "is_enabled", "failing_since", "resting_until", "created_at", "deleted_at")
     list_filter = ("is_enabled", LivingFilter)
     search_fields = ("url", "user__email", "user__name")
     list_select_related = ("user",)

@@ -162,9 +162,9 @@ class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
 
 
 class ServiceKey(models.Model):
-    """What a trusted service shows at the internal API. The key itself is not kept."""
+    """What a trusted service shows at the internal API; it may have several, for a change of keys. None is kept."""
 
-    name = models.CharField(_("service"), max_length=24, unique=True)
+    name = models.CharField(_("service"), max_length=24)
     key_hmac = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
@@ -175,7 +175,7 @@ class ServiceKey(models.Model):
     class Meta:
         verbose_name = _("service key")
         verbose_name_plural = _("service keys")
-        ordering = ("name",)
+        ordering = ("name", "-pk")
 
     def __str__(self) -> str:
         return self.name
@@ -201,6 +201,8 @@ class Webhook(models.Model):
     secret = models.CharField(max_length=64, editable=False)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    # What it did not take keeps all that comes after it waiting, so that a dead address costs little.
+    resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
 
@@ -217,8 +219,16 @@ class Webhook(models.Model):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime) -> "DeliveryQuerySet":
-        """What is to be sent now, the longest waiting first."""
+        """What is to be sent now, the oldest first."""
         return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+
+    def waiting(self) -> "DeliveryQuerySet":
+        return self.filter(next_attempt_at__isnull=False)
+
+    def readable_by(self, user: User) -> "DeliveryQuerySet":
+        """Of one's own webhooks. Somebody who was an operator was told of others' chargers, and is one no more."""
+        own = self.filter(webhook__user=user, webhook__deleted_at=None)
+        return own if user.is_staff else own.filter(owner=user)
 
 
 class Delivery(models.Model):
@@ -227,6 +237,7 @@ class Delivery(models.Model):
     webhook = models.ForeignKey(
         Webhook, on_delete=models.PROTECT, related_name="deliveries", db_index=False, verbose_name=_("webhook")
     )
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("owner"))
     event = models.CharField(_("event"), max_length=30, choices=[(name, name) for name in events.ALL])
     payload = models.JSONField(_("content"))
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

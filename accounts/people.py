@@ -56,7 +56,8 @@ def change(user: User, *, by: User, name: str = "", role: str = "", is_active: b
     """What an operator changes of somebody; empty or None: stays. Refused: the own role, or to switch off oneself."""
     if user == by and (role not in ("", user.role) or is_active is False):
         raise Refused("own_account", _("Another operator has to do that: it is your own account."))
-    user.name = name.strip() or user.name
-    user.role = role or user.role
-    user.is_active = user.is_active if is_active is None else is_active
-    user.save(update_fields=["name", "role", "is_active"])
+    given = {"name": name.strip(), "role": role, "is_active": "" if is_active is None else is_active}
+    changed = {field: value for field, value in given.items() if value != ""}
+    # Nothing else: what another operator has changed meanwhile stays.
+    User.objects.filter(pk=user.pk).update(**changed)
+    user.refresh_from_db()

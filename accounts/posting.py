@@ -25,8 +25,10 @@ DEADLINE_SECONDS = 20.0
 # Of an answer only the status counts; reading a little lets the connection end in peace.
 READ_BYTES = 1024
 URL_LENGTH = 500
-# IPv6 addresses in which an IPv4 one is hidden: NAT64 and 6to4.
-WRAPPERS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
+# What is given out of IPv6 for the public internet, and what of it is not: 6to4, which hides an IPv4 address, and
+# documentation. NAT64, in which one is hidden, too, lies outside.
+PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+EXCEPT = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("3fff::/20"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return is_public(address.ipv4_mapped)
-        if any(address in network for network in WRAPPERS):
+        if address not in PUBLIC_IPV6 or any(address in network for network in EXCEPT):
             return False
     return address.is_global and not address.is_multicast
 
@@ -110,16 +112,27 @@ def trusted() -> ssl.SSLContext:
 class _Connection(http.client.HTTPSConnection):
     """To one address that was looked at, whatever the name says later."""
 
+    is_over = False
+
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port, timeout=TIMEOUT_SECONDS, context=trusted())
 
     def connect(self) -> None:
-        # In reach of `abort` from its first moment on.
-        self.sock = socket.create_connection((resolve(self.host, self.port), self.port), TIMEOUT_SECONDS)
+        address = resolve(self.host, self.port)
+        self._check()
+        self.sock = socket.create_connection((address, self.port), TIMEOUT_SECONDS)
+        self._check()
         self.sock = trusted().wrap_socket(self.sock, server_hostname=self.host)
+        self._check()
+
+    def _check(self) -> None:
+        """`abort` may have come between two steps, when there was no socket to be shut."""
+        if self.is_over:
+            raise TimeoutError("it took too long")
 
     def abort(self) -> None:
         """Ends whatever is being waited for."""
+        self.is_over = True
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)

@@ -1,4 +1,7 @@
-"""Keys of trusted services, such as a gateway of one's own: give, recognise, revoke."""
+"""Keys of trusted services, such as a gateway of one's own: give, recognise, revoke.
+
+A service may have several, so that a new one can be rolled out before the old one ends.
+"""
 
 import hashlib
 import hmac
@@ -6,26 +9,19 @@ import secrets
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ServiceKey
-from sharecharge.errors import Refused
 
 # That a key was used is known well enough.
 USED_EVERY = timedelta(minutes=1)
 
 
 def give(name: str) -> str:
-    """A new key for the service of this name; it is shown once and not kept. Refused: there was one of that name."""
+    """A further key for the service of this name; it is shown once and not kept. The older ones go on."""
     key = f"sck_{secrets.token_urlsafe(32)}"
-    try:
-        with transaction.atomic():
-            ServiceKey.objects.create(name=name, key_hmac=hmac_of(key))
-    except IntegrityError:
-        raise Refused("name_taken", _("There is a key of this name already."), field="name") from None
+    ServiceKey.objects.create(name=name, key_hmac=hmac_of(key))
     return key
 
 

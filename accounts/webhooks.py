@@ -1,27 +1,32 @@
 """Webhooks: programs of owners and operators are told what happens, at least once, signed.
 
 What is to be told is stored with the change itself (`tell`), so nothing is told that did not happen, and nothing that
-happened is forgotten. `deliver_due` sends it; accounts/posting.py holds the network.
+happened is forgotten. The postman sends it; accounts/posting.py holds the network.
 """
 
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import OperationalError, close_old_connections, transaction
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import events, posting
 from accounts.models import Delivery, User, Webhook
 from sharecharge.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 Payload = dict[str, Any]
 
@@ -33,9 +38,13 @@ RETRY_AFTER = [timedelta(seconds=5), *(timedelta(minutes=minutes) for minutes in
 LEASE = timedelta(minutes=2)
 # An address that has taken nothing for so long is switched off.
 PATIENCE = timedelta(days=5)
-BATCH = 20
-SENDERS = 8
-LOOK_AT = 200
+# An address that took nothing is left alone for at most so long.
+LONGEST_REST = timedelta(minutes=5)
+SENDERS, SENDERS_PER_PERSON = 8, 2
+TURN_SECONDS = 10.0
+LOOK_AT = 50
+# Pings and repeats; what happens is kept in any number.
+MOST_ASKED_FOR = 100
 
 
 # ------------------------------------------------------------------------------------------------ who listens
@@ -61,17 +70,25 @@ def change(
     listens_to: Collection[str] | None = None,
     is_enabled: bool | None = None,
 ) -> None:
-    """What is None stays. Switched on again, it begins without its old failures."""
+    """What is None stays. Switched on, it begins without its old failures; switched off, it is told nothing more."""
+    changed: dict[str, Any] = {}
     if listens_to is not None:
         check_events(listens_to)
-        webhook.events = sorted(listens_to)
+        changed["events"] = sorted(listens_to)
     if url is not None:
         posting.check(url)
-        webhook.url = url
+        changed["url"] = url
     if is_enabled is not None:
-        webhook.is_enabled = is_enabled
-        webhook.failing_since = None
-    webhook.save(update_fields=["url", "events", "is_enabled", "failing_since"])
+        changed |= {"is_enabled": is_enabled, "failing_since": None, "resting_until": None}
+    with transaction.atomic():
+        Webhook.objects.filter(pk=webhook.pk).update(**changed)
+        if is_enabled is False:
+            _drop_waiting(webhook, "switched off")
+    webhook.refresh_from_db()
+
+
+def _drop_waiting(webhook: Webhook, why: str) -> None:
+    webhook.deliveries.waiting().update(next_attempt_at=None, error=why)
 
 
 def rotate_secret(webhook: Webhook) -> str:
@@ -85,7 +102,7 @@ def delete(webhook: Webhook) -> None:
     """It is told nothing more; what waits for it is not sent."""
     with transaction.atomic():
         Webhook.objects.filter(pk=webhook.pk, deleted_at=None).update(deleted_at=timezone.now(), is_enabled=False)
-        webhook.deliveries.filter(next_attempt_at__isnull=False).update(next_attempt_at=None, error="deleted")
+        _drop_waiting(webhook, "deleted")
 
 
 def check_events(named: Collection[str]) -> None:
@@ -137,19 +154,29 @@ def tell(event: str, *, owner_id: int, data: Callable[[], Payload]) -> None:
     if not (people := listeners.of(owner_id)):
         return
     hooks = [hook for hook in Webhook.objects.listening().filter(user__in=people) if event in hook.events]
-    if hooks:
-        _keep(hooks, event, data())
+    if not hooks:
+        return
+    try:
+        with transaction.atomic():
+            _keep(hooks, event, data(), owner_id=owner_id)
+    except OperationalError:
+        raise  # the database itself failed, and with it what was to be told
+    except Exception:  # charging and bills must not fail because nobody can be told of them
+        logger.exception("%s could not be told", event)
 
 
 def ping(webhook: Webhook) -> Delivery:
-    """A message that tells nothing, to try the address."""
-    return _keep([webhook], events.PING, {"webhook": webhook.pk})[0]
+    """A message that tells nothing, to try the address. Refused: a great many wait for it already."""
+    _require_room(webhook)
+    return _keep([webhook], events.PING, {"webhook": webhook.pk}, owner_id=webhook.user_id)[0]
 
 
-def _keep(hooks: Iterable[Webhook], event: str, data: Payload) -> list[Delivery]:
+def _keep(hooks: Iterable[Webhook], event: str, data: Payload, *, owner_id: int) -> list[Delivery]:
     now = timezone.now()
     payload = {"type": event, "timestamp": now.isoformat(), "data": data}
-    waiting = [Delivery(webhook=hook, event=event, payload=payload, next_attempt_at=now) for hook in hooks]
+    waiting = [
+        Delivery(webhook=hook, event=event, payload=payload, owner_id=owner_id, next_attempt_at=now) for hook in hooks
+    ]
     return Delivery.objects.bulk_create(waiting)
 
 
@@ -157,36 +184,96 @@ def replay(delivery: Delivery) -> Delivery:
     """Sends a message again, with the same id, whatever became of it."""
     if not (delivery.webhook.is_enabled and delivery.webhook.deleted_at is None):
         raise Refused("webhook_off", _("This webhook is switched off. Switch it on first."))
+    _require_room(delivery.webhook)
     delivery.attempts, delivery.delivered_at, delivery.error = 0, None, ""
     delivery.next_attempt_at = timezone.now()
     delivery.save(update_fields=["attempts", "delivered_at", "error", "next_attempt_at"])
     return delivery
 
 
+def _require_room(webhook: Webhook) -> None:
+    if webhook.deliveries.waiting()[:MOST_ASKED_FOR].count() >= MOST_ASKED_FOR:
+        raise Refused("too_many_waiting", _("Many messages wait for this webhook. Wait until it has taken them."))
+
+
 # ------------------------------------------------------------------------------------------------ sending
 
 
-def deliver_due(now: datetime) -> int:
-    """Sends what is due, one message for each webhook, side by side. Returns how many were sent, well or not."""
-    claimed = [delivery for delivery in _oldest_of_each(now) if _claim(delivery, now)]
-    with ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook") as senders:
-        letters = ((delivery.webhook.url, *signed(delivery)) for delivery in claimed)
-        answers = list(senders.map(lambda letter: posting.post(*letter), letters))
-    for delivery, answer in zip(claimed, answers, strict=True):
+class Postman:
+    """Sends what is due. Each webhook is served by one thread at a time, and a person's by a few: an address that hangs
+    keeps only its own messages waiting, until the deadline of posting.py, and rests after that."""
+
+    def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
+        self.serving: dict[int, int] = {}  # webhook → its person
+        self.lock = threading.Lock()
+
+    def go_round(self, now: datetime) -> list[Future[int]]:
+        """Hands the webhooks that something is due for to the threads that are free. Does not wait for them."""
+        handed = []
+        for webhook in due(now):
+            with self.lock:
+                busy = list(self.serving.values())
+                if webhook.pk in self.serving or busy.count(webhook.user_id) >= SENDERS_PER_PERSON:
+                    continue
+                if len(busy) >= SENDERS:
+                    break
+                self.serving[webhook.pk] = webhook.user_id
+            handed.append(self.threads.submit(self._serve, webhook))
+        return handed
+
+    def _serve(self, webhook: Webhook) -> int:
+        try:
+            return serve(webhook, until=time.monotonic() + TURN_SECONDS)
+        except Exception:  # the end of a thread: nobody else would tell
+            logger.exception("webhook %s could not be served", webhook.pk)
+            return 0
+        finally:
+            with self.lock:
+                del self.serving[webhook.pk]
+            close_old_connections()
+
+
+postman = Postman()
+
+
+def due(now: datetime) -> list[Webhook]:
+    """The webhooks that something is due for, the longest waiting first."""
+    rested = Q(resting_until=None) | Q(resting_until__lte=now)
+    oldest = Min("deliveries__next_attempt_at", filter=Q(deliveries__next_attempt_at__lte=now))
+    waiting = Delivery.objects.due(now).order_by().values("webhook")
+    found = Webhook.objects.listening().filter(rested, pk__in=waiting).annotate(oldest=oldest)
+    return list(found.select_related("user").order_by("oldest", "pk")[:LOOK_AT])
+
+
+def serve(webhook: Webhook, *, until: float) -> int:
+    """Sends what is due to one webhook, in its order, until its turn is over or it does not take something.
+
+    Returns how many were sent, well or not. `until` is a moment of the monotonic clock.
+    """
+    if not webhook.user.is_staff:  # an operator once, who was told of others' chargers then
+        webhook.deliveries.waiting().exclude(owner=webhook.user_id).update(next_attempt_at=None, error="not theirs")
+    count = 0
+    while time.monotonic() < until and (delivery := _claim_next(webhook)):
+        answer = posting.post(webhook.url, *signed(delivery))
         _record(delivery, answer)
-    return len(claimed)
+        count += 1
+        if not answer.is_taken:
+            break
+    return count
 
 
-def _oldest_of_each(now: datetime) -> list[Delivery]:
-    """At most one message for a webhook at a time: an address that hangs keeps only its own messages waiting."""
-    waiting: dict[int, Delivery] = {}
-    for delivery in Delivery.objects.due(now).select_related("webhook")[:LOOK_AT]:
-        waiting.setdefault(delivery.webhook_id, delivery)
-    return list(waiting.values())[:BATCH]
+def _claim_next(webhook: Webhook) -> Delivery | None:
+    """The next message, taken so that of all processes one sends it."""
+    now = timezone.now()
+    for delivery in webhook.deliveries.due(now)[:2]:
+        if _claim(delivery, now):
+            delivery.webhook = webhook
+            return delivery
+    return None
 
 
 def _claim(delivery: Delivery, now: datetime) -> bool:
-    """Of all processes that look, one sends."""
     mine = Delivery.objects.filter(pk=delivery.pk, next_attempt_at=delivery.next_attempt_at)
     return mine.update(next_attempt_at=now + LEASE) == 1
 
@@ -211,28 +298,30 @@ def _record(delivery: Delivery, answer: posting.Answer) -> None:
     now = timezone.now()
     delivery.attempts += 1
     delivery.response_status, delivery.error = answer.status, answer.error[:200]
-    delivery.next_attempt_at = None
-    if answer.is_taken:
-        delivery.delivered_at = now
-    elif delivery.attempts <= len(RETRY_AFTER):
+    delivery.next_attempt_at, delivery.delivered_at = None, now if answer.is_taken else None
+    if not answer.is_taken and delivery.attempts <= len(RETRY_AFTER):
         delivery.next_attempt_at = now + RETRY_AFTER[delivery.attempts - 1]
     fields = ["attempts", "response_status", "error", "next_attempt_at", "delivered_at"]
     with transaction.atomic():
         # Deleted or switched off meanwhile: what was stopped stays stopped.
         webhook = Webhook.objects.select_for_update(no_key=True).get(pk=delivery.webhook_id)
-        if not webhook.is_enabled and delivery.delivered_at is None:
+        if not webhook.is_enabled:
             delivery.next_attempt_at = None
         delivery.save(update_fields=fields)
-        _remember(webhook, now, is_taken=answer.is_taken)
+        _remember(webhook, now, answer, attempts=delivery.attempts)
 
 
-def _remember(webhook: Webhook, now: datetime, *, is_taken: bool) -> None:
-    """How long the address has taken nothing; after `PATIENCE` it is switched off."""
-    if is_taken:
+def _remember(webhook: Webhook, now: datetime, answer: posting.Answer, *, attempts: int) -> None:
+    """How long the address has taken nothing: it rests for a while, and after `PATIENCE` it is switched off."""
+    if answer.is_taken:
         if webhook.failing_since is not None:
-            Webhook.objects.filter(pk=webhook.pk).update(failing_since=None)
-    elif webhook.failing_since is None:
-        Webhook.objects.filter(pk=webhook.pk).update(failing_since=now)
-    elif now - webhook.failing_since > PATIENCE:
-        Webhook.objects.filter(pk=webhook.pk).update(is_enabled=False)
-        webhook.deliveries.filter(next_attempt_at__isnull=False).update(next_attempt_at=None)
+            Webhook.objects.filter(pk=webhook.pk).update(failing_since=None, resting_until=None)
+        return
+    rest = min(RETRY_AFTER[min(attempts, len(RETRY_AFTER)) - 1], LONGEST_REST)
+    since = webhook.failing_since or now
+    is_hopeless = now - since > PATIENCE
+    Webhook.objects.filter(pk=webhook.pk).update(
+        failing_since=since, resting_until=now + rest, is_enabled=webhook.is_enabled and not is_hopeless
+    )
+    if is_hopeless:
+        _drop_waiting(webhook, "switched off, it took nothing for days")

@@ -81,7 +81,7 @@ class Watcher(AsyncJsonWebsocketConsumer):
         self.pending: list[Event] = []
         self.gathering: asyncio.Task[None] | None = None
         self.joined: list[str] = []
-        await self.accept()
+        await self.accept(self.subprotocol())
         try:
             # First the groups, then the snapshot: what happens in between is seen twice, not missed.
             for group in await self.ask(self.admit):
@@ -103,10 +103,17 @@ class Watcher(AsyncJsonWebsocketConsumer):
 
     def _ask(self, question: Any, *arguments: Any) -> Any:
         """People may be switched off while they watch, so the person is read again every time."""
-        key = getattr(self.scope.get("user"), "pk", None)
-        self.user = User.objects.filter(pk=key, is_active=True).first() if key else None
+        self.user = self.visitor()
         with translation.override(self.language):
             return question(*arguments)
+
+    def visitor(self) -> User | None:
+        key = getattr(self.scope.get("user"), "pk", None)
+        return User.objects.filter(pk=key, is_active=True).first() if key else None
+
+    def subprotocol(self) -> str | None:
+        """What is chosen of the subprotocols that were offered."""
+        return None
 
     def person(self) -> User:
         if self.user is None:
@@ -191,9 +198,13 @@ class MapConsumer(Watcher):
         """A pin for what may be seen; the end of a pin for what could be seen before. Of others not even the code."""
         visible = shapes.with_connectors(Charger.objects.visible_to(self.user).filter(pk__in=keys))
         changed: list[shapes.Shape] = [{"type": "pin", "data": pins.pin(charger)} for charger in visible]
+        gone = self.hidden(keys - {charger.pk for charger in visible}, was_public)
+        return changed + [{"type": "gone", "data": {"code": code}} for _key, code in gone]
+
+    def hidden(self, keys: set[int], was_public: set[int]) -> list[tuple[int, str]]:
+        """Key and code of those that could be seen before."""
         known = Q(access=Charger.Access.PUBLIC) | Q(pk__in=was_public)
-        hidden = Charger.objects.filter(known, pk__in=keys - {charger.pk for charger in visible})
-        return changed + [{"type": "gone", "data": {"code": code}} for code in hidden.values_list("code", flat=True)]
+        return list(Charger.objects.filter(known, pk__in=keys).values_list("pk", "code"))
 
 
 class PlaceConsumer(Watcher):

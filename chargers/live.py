@@ -82,7 +82,7 @@ def publish_attempt(charger_id: int) -> None:
 
 def publish_session(session: ChargingSession) -> None:
     """It started, was measured, ended, was billed, or was put aside."""
-    groups = [session_group(session.pk), charger_group(session.charger_id)]
+    groups = [session_group(session.pk), charger_group(session.charger_id), user_group(session.owner_id)]
     groups += [user_group(session.user_id)] if session.user_id else []
     _send_on_commit([(group, {"type": "session.changed", "session": session.pk}) for group in groups])
 

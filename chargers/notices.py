@@ -54,6 +54,31 @@ def _write_of_absence(charger: Charger) -> None:
         letters.write(Letter.Kind.CHARGER_OFFLINE, to=charger.owner, about=charger.pk, number=number)
 
 
+def session_started(session: ChargingSession) -> None:
+    _tell_session(events.SESSION_STARTED, session)
+
+
+def session_stopped(session: ChargingSession) -> None:
+    """It ended, or was closed because its charger fell silent; its bill comes later."""
+    _tell_session(events.SESSION_STOPPED, session)
+
+
+def session_settled(session: ChargingSession) -> None:
+    """It was billed, or its bill was corrected."""
+    _tell_session(events.SESSION_SETTLED, session)
+    _write_receipt(session)
+
+
+def _write_receipt(session: ChargingSession) -> None:
+    """Of a first bill, or a corrected one. Who charges at home for nothing needs none."""
+    if session.user is not None and session.user_id != session.owner_id:
+        letters.write(Letter.Kind.RECEIPT, to=session.user, about=session.pk, number=session.corrections)
+
+
+def _tell_session(event: str, session: ChargingSession) -> None:
+    webhooks.tell(event, owner_id=session.owner_id, data=lambda: _shape_of_session(session))
+
+
 def _shape_of_charger(charger: Charger) -> dict[str, Any]:
     from chargers import shapes
     from chargers.serializers.chargers import OwnChargerSerializer
@@ -61,12 +86,16 @@ def _shape_of_charger(charger: Charger) -> dict[str, Any]:
     return dict(OwnChargerSerializer(shapes.with_plugs(Charger.objects.filter(pk=charger.pk)).get()).data)
 
 
-def tell_bill(session: ChargingSession) -> None:
-    """A first bill, or a corrected one. Who charges at home for nothing needs none."""
-    if session.user is not None and session.user_id != session.owner_id:
-        letters.write(Letter.Kind.RECEIPT, to=session.user, about=session.pk, number=session.corrections)
-
-
 def tell_low_balance(session: ChargingSession) -> None:
+    """The money for a running session is nearly used up."""
     if session.user is not None:
         letters.write(Letter.Kind.LOW_BALANCE, to=session.user, about=session.pk)
+
+
+def _shape_of_session(session: ChargingSession) -> dict[str, Any]:
+    """As its owner sees it, and as it stands in this transaction: not all of it may be saved yet."""
+    from chargers import receipts
+    from chargers.serializers.sessions import SessionSerializer
+
+    [told] = receipts.told([session], with_debts=False)
+    return dict(SessionSerializer(told, context={"viewer": session.owner}).data)

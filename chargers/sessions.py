@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import id_tags
 from accounts.models import IdTag, User
 from billing import ledger, pricing, wallets
-from chargers import authorization, commands, live, recorder, settlement
+from chargers import authorization, commands, live, notices, recorder, settlement
 from chargers.authorization import Verdict
 from chargers.clock import Moment
 from chargers.facts import Facts, Sample
@@ -94,6 +94,8 @@ def start(
             verdict = _begin(session, connector, verdict, running=here, is_history=is_history)
         else:
             _refuse(session, verdict)
+        if session.is_running:
+            notices.session_started(session)
         transaction.on_commit(lambda: recorder.remembered.sessions.update({session.pk: charger.pk}))
         live.publish_session(session)
         return Started(session, verdict)
@@ -323,6 +325,7 @@ def _stop(charger: Charger, told: _Stop, *, is_billed: bool) -> ChargingSession 
     session.is_clock_doubtful = session.is_clock_doubtful or told.moment.is_doubtful
     if session.is_running:
         session.status, session.closed_by = Status.ENDED, ClosedBy.STOP
+        notices.session_stopped(session)
     facts = Facts(charger.pk, told.received_at)
     recorder.write_samples([(facts, replace(sample, session_id=session.pk)) for sample in told.samples])
     if is_billed:
@@ -440,6 +443,7 @@ def _close(session: ChargingSession, closed_by: ClosedBy) -> None:
     session.closed_by = closed_by
     session.ended_at = max(session.started_at, last.measured_at if last else session.start_received_at)
     session.save(update_fields=["status", "closed_by", "ended_at"])
+    notices.session_stopped(session)
     settlement.settle_under_savepoint(session)
     live.publish_session(session)
 

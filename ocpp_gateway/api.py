@@ -41,15 +41,16 @@ class Connect(ServiceDoor):
     def post(self, request: Request, ocpp_id: str) -> Response:
         charger, told = relay.find(ocpp_id), read(serializers.Connect, request)
         address = told.get("remote_address", "")
-        relay.connected(charger, service=self.service, password=told["password"], remote_address=address)
-        return Response({"id": charger.pk, "status": "Connected"})
+        connection = relay.connected(charger, service=self.service, password=told["password"], remote_address=address)
+        return Response({"id": charger.pk, "status": "Connected", "connection": connection})
 
 
 class Disconnect(ServiceDoor):
-    """POST: its socket closed."""
+    """POST: its socket closed; `connection` is what `connect` has answered."""
 
     def post(self, request: Request, ocpp_id: str) -> Response:
-        relay.disconnected(relay.find(ocpp_id), service=self.service)
+        told = read(serializers.Disconnect, request)
+        relay.disconnected(relay.find(ocpp_id), service=self.service, connection=told.get("connection", ""))
         return Response({"status": "Disconnected"})
 
 
@@ -188,7 +189,8 @@ class CallAnswer(ServiceDoor):
     def post(self, request: Request, ocpp_id: str, pk: int) -> Response:
         told = read(serializers.Answer, request)
         charger = relay.find(ocpp_id)
-        command = database.run(relay.answered, charger, pk, result=told.get("result"), error=told.get("error", ""))
+        answer = {"result": told.get("result"), "error": told.get("error", "")}
+        command = database.run(relay.answered, charger, pk, service=self.service, **answer)
         return Response({"id": command.pk, "status": command.status})
 
 

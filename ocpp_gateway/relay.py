@@ -1,15 +1,17 @@
 """Chargers whose sockets another service holds: the same handlers as for our own sockets, one message at a time.
 
-A charger's connection mark is then `relay.<service>`, so a socket of ours that served it before is told to close, and
-the service cannot be taken for one of our processes.
+A charger's connection mark is then `relay.<service>.<connection>`, so a socket of ours that served it before is told to
+close, and the late end of an older socket at the service takes nobody offline (R15).
 """
 
+import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
 
 import orjson
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -23,8 +25,9 @@ from ocpp_gateway.v16 import V16
 from sharecharge.errors import Refused
 
 
-def mark_of(service: str) -> str:
-    return f"relay.{service}"
+def prefix_of(service: str) -> str:
+    """What the marks of this service's connections begin with; names are longer than a mark has room for."""
+    return f"relay.{hashlib.sha256(service.encode()).hexdigest()[:8]}."
 
 
 def find(identity: str) -> Charger:
@@ -37,20 +40,32 @@ def find(identity: str) -> Charger:
     return charger
 
 
-def connected(charger: Charger, *, service: str, password: str, remote_address: str) -> None:
-    """A socket was opened at the service. Refused: the password is not the charger's; the owner sees the attempt."""
+def connected(charger: Charger, *, service: str, password: str, remote_address: str) -> str:
+    """A socket was opened at the service: the name of its connection.
+
+    Refused: the password is not the charger's; the owner sees the attempt.
+    """
     if not registry.password_matches(charger, password.encode()):
         presence.record_refusal(
-            charger=charger, path=mark_of(service), remote_address=remote_address,
+            charger=charger, path=f"relay: {service}", remote_address=remote_address,
             subprotocols=[V16.subprotocol], outcome=presence.Outcome.WRONG_PASSWORD,
         )  # fmt: skip
         raise Refused("wrong_password", _("This is not the charger's password."), status=403, field="password")
-    database.run(recorder.write, [_arrival(charger, service, remote_address)])
+    return database.run(_arrive, charger, service, remote_address)
 
 
-def disconnected(charger: Charger, *, service: str) -> None:
-    """The socket at the service closed. Nothing happens when the charger is served elsewhere by now."""
-    database.run(recorder.write, [Facts(charger.pk, timezone.now(), left=mark_of(service))])
+def disconnected(charger: Charger, *, service: str, connection: str = "") -> None:
+    """A socket at the service closed. Nothing happens when the charger is served by a newer one, here or elsewhere.
+
+    Without the name of the connection, whichever the service has.
+    """
+    mark = prefix_of(service) + connection if connection else charger.connection_mark
+    if is_served_by(charger, service):
+        database.run(recorder.write, [Facts(charger.pk, timezone.now(), left=mark)])
+
+
+def is_served_by(charger: Charger, service: str) -> bool:
+    return charger.connection_mark.startswith(prefix_of(service))
 
 
 def tell(charger: Charger, action: str, payload: Payload, *, service: str) -> Payload:
@@ -65,8 +80,9 @@ def tell(charger: Charger, action: str, payload: Payload, *, service: str) -> Pa
 
 
 def _carry_out(charger: Charger, call: Call, service: str) -> Payload:
-    if charger.connection_mark != mark_of(service) and (call.action == dispatch.BOOT or not charger.connection_mark):
-        recorder.write([_arrival(charger, service)])
+    is_new = call.action == dispatch.BOOT or not charger.connection_mark
+    if is_new and not is_served_by(charger, service):
+        _arrive(charger, service)
     incoming = Incoming(charger.pk, call.payload, timezone.now())
     try:
         handler, note = dispatch.handler_of(V16, call, is_accepted=charger.is_accepted)
@@ -81,9 +97,13 @@ def _carry_out(charger: Charger, call: Call, service: str) -> Payload:
     return dict(orjson.loads(answer)[2])
 
 
-def _arrival(charger: Charger, service: str, remote_address: str = "") -> Facts:
-    shown = presence.kept(mark_of(service), remote_address, [V16.subprotocol])
-    return Facts(charger.pk, timezone.now(), arrival=Arrival(mark_of(service), charger.connection_mark, *shown))
+def _arrive(charger: Charger, service: str, remote_address: str = "") -> str:
+    connection = secrets.token_hex(8)
+    shown = presence.kept(f"relay: {service}", remote_address, [V16.subprotocol])
+    arrival = Arrival(prefix_of(service) + connection, charger.connection_mark, *shown)
+    recorder.write([Facts(charger.pk, timezone.now(), arrival=arrival)])
+    charger.connection_mark = arrival.mark
+    return connection
 
 
 # ------------------------------------------------------------------------------------------------ our calls
@@ -91,11 +111,14 @@ def _arrival(charger: Charger, service: str, remote_address: str = "") -> Facts:
 
 def next_call(charger: Charger, *, service: str) -> dict[str, Any] | None:
     """The next thing to ask of the charger, marked as sent: `id`, `action` and `payload` of OCPP 1.6. None: nothing,
-    or the one before it is still on its way (OCPP-J 1.6 §4.1.1)."""
-    on_its_way = timezone.now() - timedelta(seconds=settings.CALL_TIMEOUT_SECONDS)
-    if charger.commands.open().filter(sent_at__gt=on_its_way).exists():
-        return None
-    command = commands.claim_next(charger.pk, mark=mark_of(service), is_accepted=charger.is_accepted)
+    the one before it is still on its way (OCPP-J 1.6 §4.1.1), or the charger is served elsewhere."""
+    with transaction.atomic():
+        # Two who ask at once would put two calls on their way.
+        charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
+        on_its_way = timezone.now() - timedelta(seconds=settings.CALL_TIMEOUT_SECONDS)
+        if not is_served_by(charger, service) or charger.commands.open().filter(sent_at__gt=on_its_way).exists():
+            return None
+        command = commands.claim_next(charger.pk, mark=charger.connection_mark, is_accepted=charger.is_accepted)
     if command is None:
         return None
     asked = _asked(command)
@@ -106,8 +129,13 @@ def next_call(charger: Charger, *, service: str) -> dict[str, Any] | None:
     return {"id": command.pk, "action": asked.action, "payload": payload}
 
 
-def answered(charger: Charger, command_id: int, *, result: Any = None, error: str = "") -> Command:
-    """The charger's answer to a call that `next_call` gave, or why there is none. The first word stays."""
+def answered(charger: Charger, command_id: int, *, service: str, result: Any = None, error: str = "") -> Command:
+    """The charger's answer to a call that `next_call` gave, or why there is none. The first word stays.
+
+    Refused: nobody asked that, or another connection serves the charger by now, and its answer counts.
+    """
+    if not is_served_by(charger, service):
+        raise Refused("served_elsewhere", _("This charger is connected elsewhere by now."))
     command = charger.commands.filter(pk=command_id).exclude(sent_at=None).first()
     if command is None:
         raise Refused("no_such_call", _("This charger was not asked that."), status=404)

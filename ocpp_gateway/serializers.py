@@ -27,6 +27,10 @@ class Connect(Serializer):
     remote_address = Text(45)
 
 
+class Disconnect(Serializer):
+    connection = Text(16)
+
+
 class BootNotification(Serializer):
     vendor = Text(255)
     model = Text(255)

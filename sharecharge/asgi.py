@@ -1,4 +1,5 @@
-"""Three doors: web pages and API, browser sockets (origin checked, session known), charge points' sockets (neither).
+"""Three doors: pages and API, browser sockets (origin checked and session known, or a token), charge points' sockets
+(none of these).
 
 A process may be told to open only the doors of people (`web`) or only that of wallboxes (`ocpp`), so that the one can
 be restarted without the other.
@@ -19,10 +20,13 @@ from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from chargers import live  # noqa: E402
+from chargers.api.consumers import token_of  # noqa: E402
 from chargers.routing import websocket_urlpatterns  # noqa: E402
 from ocpp_gateway.consumers import ChargePointConsumer  # noqa: E402
 
-browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+sockets = URLRouter(websocket_urlpatterns)
+# A cookie goes along from whatever page opens the socket, so the page has to be ours.
+browsers = AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))
 charge_points = ChargePointConsumer.as_asgi()
 
 
@@ -49,9 +53,16 @@ def door(scope: dict[str, Any], role: Role | None) -> Door:
         is_everywhere = path in PROBES or f"{path}/".startswith("/ocpp/")
         return web if role != "ocpp" or is_everywhere else nobody
     if path.startswith("/ws/"):
-        return browsers if role != "ocpp" else nobody
+        if role == "ocpp":
+            return nobody
+        return sockets if path.startswith("/ws/v1/") and is_for_programs(scope) else browsers
     # Whatever is not for browsers is a wallbox that may have a wrong address: it gets an answer and a record.
     return charge_points if role != "web" else nobody
+
+
+def is_for_programs(scope: dict[str, Any]) -> bool:
+    """A token is shown on purpose, by pages of any origin; what names no origin is no browser. No cookie counts."""
+    return bool(token_of(scope)) or all(name != b"origin" for name, _value in scope["headers"])
 
 
 async def nobody(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -146,9 +146,11 @@ class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     filterset_class = DeliveryFilter
 
     def rows(self) -> QuerySet[Delivery]:
-        return Delivery.objects.filter(
-            webhook=self.kwargs["webhook_id"], webhook__user=self.person, webhook__deleted_at=None
-        ).select_related("webhook")
+        return (
+            Delivery.objects.readable_by(self.person)
+            .filter(webhook=self.kwargs["webhook_id"])
+            .select_related("webhook")
+        )
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])

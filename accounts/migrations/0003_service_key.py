@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="ServiceKey",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=24, unique=True, verbose_name="service")),
+                ("name", models.CharField(max_length=24, verbose_name="service")),
                 ("key_hmac", models.CharField(editable=False, max_length=64, unique=True)),
                 (
                     "created_at",
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "service key",
                 "verbose_name_plural": "service keys",
-                "ordering": ("name",),
+                "ordering": ("name", "-pk"),
             },
         ),
     ]

@@ -25,6 +25,10 @@ class Migration(migrations.Migration):
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="failing since"),
                 ),
                 (
+                    "resting_until",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="resting until"),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
                 ),
@@ -83,6 +87,16 @@ class Migration(migrations.Migration):
                         related_name="deliveries",
                         to="accounts.webhook",
                         verbose_name="webhook",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
                     ),
                 ),
             ],

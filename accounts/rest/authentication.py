@@ -8,11 +8,23 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import Token
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts import logins, tokens
 from accounts.models import ApiToken, User
 from sharecharge.errors import Refused
+
+
+def reader_with(text: str, *, area: str) -> User | None:
+    """Whoever a bearer token of either kind speaks for, if it may read in this area. For sockets."""
+    if text.startswith(tokens.MARK):
+        token = tokens.find(text)
+        return token.user if token and tokens.allows(token, area, to_write=False) else None
+    try:
+        return logins.of(AccessToken(text)).user  # type: ignore[arg-type]  # it takes the token's text
+    except (TokenError, Refused):
+        return None
 
 
 class LoginAuthentication(JWTAuthentication):

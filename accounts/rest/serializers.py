@@ -9,13 +9,26 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from accounts.models import User
+
 Row = TypeVar("Row", bound=Model)
+
+
+def viewer_of(context: Mapping[str, Any]) -> User | None:
+    """Whom an answer is for: what is told of a thing depends on it. Sockets and webhooks say so; else who asks does."""
+    user = context["viewer"] if "viewer" in context else context["request"].user
+    return user if isinstance(user, User) else None
 
 
 class Plain:
     """Also refuses what may only be read: role, balance, owner and identity are not their subject's to write."""
 
     fields: Any
+    context: Any
+
+    @property
+    def viewer(self) -> User | None:
+        return viewer_of(self.context)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

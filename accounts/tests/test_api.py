@@ -98,6 +98,14 @@ def test_a_filter_that_makes_no_sense_is_refused(oscar, query, field):
     assert (response.status_code, response.json()["field"]) == (400, field)
 
 
+def test_what_another_operator_changed_meanwhile_stays(alice, oscar):
+    stale = User.objects.get(pk=alice.pk)
+    people.set_active(alice, active=False)
+    people.change(stale, by=oscar, name="Alice B.")
+    alice.refresh_from_db()
+    assert (alice.name, alice.is_active) == ("Alice B.", False)
+
+
 def test_an_operator_changes_roles_and_switches_off(alice, oscar):
     client, address = client_of(oscar), f"/api/v1/users/{alice.pk}"
     changed = client.patch(address, {"role": "owner", "is_active": True, "name": "A"}, format="json").json()

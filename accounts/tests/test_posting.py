@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -37,7 +38,7 @@ def test_what_is_no_https_address_is_refused(url):
 PRIVATE = [
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
     "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
-    "64:ff9b::7f00:1", "2002:7f00:1::",
+    "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::", "fec0::1", "::7f00:1", "5f00::1", "3fff::1", "2001::1",
 ]  # fmt: skip
 
 
@@ -136,6 +137,18 @@ def test_an_answer_that_drips_ends_with_the_deadline(listener, monkeypatch):
     answer = posting.post(f"{listener.url}/drip", b"{}", {})
     assert answer.status is None
     assert not listener.stopped.is_set()
+
+
+def test_the_deadline_counts_the_look_up_of_the_name(listener, monkeypatch):
+    def resolve_slowly(host, port):
+        time.sleep(0.4)
+        return "127.0.0.1"
+
+    monkeypatch.setattr(posting, "DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr(posting, "resolve", resolve_slowly)
+    answer = posting.post(f"{listener.url}/drip", b"{}", {})
+    assert (answer.status, answer.error) == (None, "TimeoutError: it took too long")
+    assert listener.heard == []
 
 
 def test_nobody_at_home_is_told():

@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from accounts import service_keys
 from accounts.models import ServiceKey
-from sharecharge.errors import Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -22,11 +21,12 @@ def test_a_key_opens_the_door_until_it_is_revoked():
     assert service_keys.recognise(other).name == "cron"
 
 
-def test_a_name_is_given_once_also_after_it_was_revoked():
-    service_keys.give("gateway")
-    service_keys.revoke(ServiceKey.objects.get())
-    with pytest.raises(Refused, match="already"):
-        service_keys.give("gateway")
+def test_a_service_may_have_several_keys_while_it_changes_them():
+    old, new = service_keys.give("gateway"), service_keys.give("gateway")
+    assert service_keys.recognise(old).name == service_keys.recognise(new).name == "gateway"
+    call_command("service_key", "gateway", "--revoke", "--keep-newest")
+    assert service_keys.recognise(old) is None
+    assert service_keys.recognise(new).name == "gateway"
 
 
 def test_the_last_use_is_written_once_a_minute(django_assert_num_queries):

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import hmac
-from datetime import timedelta
+import threading
+from concurrent.futures import wait
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -43,6 +45,17 @@ def tell(owner: User, event: str = events.SESSION_STARTED) -> None:
     webhooks.tell(event, owner_id=owner.pk, data=lambda: {"id": 7})
 
 
+def silence(hook: Webhook, person: User, how: str) -> None:
+    if how == "switched off":
+        webhooks.change(hook, is_enabled=False)
+    elif how == "deleted":
+        webhooks.delete(hook)
+    elif how == "person gone":
+        people.set_active(person, active=False)
+    else:
+        User.objects.filter(pk=person.pk).update(role=User.Role.USER)
+
+
 # ------------------------------------------------------------------------------------------------ who is told
 
 
@@ -61,14 +74,7 @@ def test_only_what_was_asked_for_is_told(hook, bob):
 
 @pytest.mark.parametrize("how", ["switched off", "deleted", "person gone", "no owner any more"])
 def test_who_should_not_listen_hears_nothing(hook, bob, how):
-    if how == "switched off":
-        webhooks.change(hook, is_enabled=False)
-    elif how == "deleted":
-        webhooks.delete(hook)
-    elif how == "person gone":
-        people.set_active(bob, active=False)
-    else:
-        User.objects.filter(pk=bob.pk).update(role=User.Role.USER)
+    silence(hook, bob, how)
     tell(bob)
     assert not Delivery.objects.exists()
 
@@ -110,10 +116,15 @@ def test_there_is_an_end_to_how_many_one_may_have(bob):
 # ------------------------------------------------------------------------------------------------ sending
 
 
+def send(now: datetime | None = None) -> int:
+    """One round of the postman, without his threads."""
+    return sum(webhooks.serve(hook, until=float("inf")) for hook in webhooks.due(now or timezone.now()))
+
+
 def test_what_is_due_is_sent_once_and_signed(hook, bob, posted):
     tell(bob)
-    assert webhooks.deliver_due(timezone.now()) == 1
-    assert webhooks.deliver_due(timezone.now()) == 0
+    assert send() == 1
+    assert send() == 0
     [(url, body, headers)] = posted
     delivery = Delivery.objects.get()
     assert (url, delivery.status, delivery.attempts) == (URL, "delivered", 1)
@@ -125,23 +136,53 @@ def test_what_is_due_is_sent_once_and_signed(hook, bob, posted):
     assert b'"data":{"id":7}' in body
 
 
-def test_what_was_not_taken_is_tried_again_later_and_later_and_then_failed(hook, bob, monkeypatch):
+def test_all_that_waits_for_an_address_is_sent_in_its_order(hook, bob, posted):
+    for _i in range(30):
+        tell(bob)
+    assert send() == 30
+    assert [int(headers["Webhook-Id"]) for _url, _body, headers in posted] == sorted(
+        Delivery.objects.values_list("pk", flat=True)
+    )
+
+
+def test_what_was_not_taken_is_tried_again_later_and_later_and_then_failed(hook, bob, monkeypatch, time_machine):
     refuse_all(monkeypatch)
     tell(bob)
-    now = timezone.now()
     waits = []
     for _i in range(len(webhooks.RETRY_AFTER) + 1):
         before = timezone.now()
-        assert webhooks.deliver_due(now) == 1
-        assert webhooks.deliver_due(before) == 0  # not at once
+        assert send() == 1
+        assert send() == 0  # not at once
         delivery = Delivery.objects.get()
         if delivery.next_attempt_at:
-            waits.append(delivery.next_attempt_at - before)
-            now = delivery.next_attempt_at
+            waits.append(round((delivery.next_attempt_at - before).total_seconds()))
+            time_machine.move_to(delivery.next_attempt_at + timedelta(seconds=1))
     assert (delivery.status, delivery.response_status, delivery.error) == ("failed", 503, "HTTP 503")
-    assert [round(wait.total_seconds()) for wait in waits] == [5, 300, 1800, 7200, 18_000, 36_000, 36_000]
+    assert waits == [5, 300, 1800, 7200, 18_000, 36_000, 36_000]
     hook.refresh_from_db()
     assert hook.failing_since is not None
+
+
+def test_an_address_that_took_nothing_rests_with_all_that_waits_for_it(hook, bob, monkeypatch, time_machine):
+    refuse_all(monkeypatch)
+    tell(bob)
+    tell(bob)
+    assert send() == 1  # the first was not taken: the second is not even tried
+    time_machine.move_to(timezone.now() + timedelta(seconds=6))
+    monkeypatch.setattr(posting, "post", lambda *_letter: posting.Answer(200))
+    assert send() == 2
+    hook.refresh_from_db()
+    assert (hook.failing_since, hook.resting_until) == (None, None)
+
+
+def test_it_rests_for_minutes_also_when_a_message_waits_for_hours(hook, bob, monkeypatch):
+    refuse_all(monkeypatch)
+    tell(bob)
+    Delivery.objects.update(attempts=6)
+    send()
+    in_minutes, in_hours = (timezone.now() + timedelta(minutes=minutes) for minutes in (6, 540))
+    assert Webhook.objects.filter(resting_until__lt=in_minutes).exists()
+    assert Delivery.objects.filter(next_attempt_at__gt=in_hours).exists()
 
 
 def test_an_address_that_fails_for_days_is_switched_off(hook, bob, monkeypatch):
@@ -149,52 +190,63 @@ def test_an_address_that_fails_for_days_is_switched_off(hook, bob, monkeypatch):
     tell(bob)
     tell(bob)
     Webhook.objects.update(failing_since=timezone.now() - webhooks.PATIENCE - timedelta(hours=1))
-    webhooks.deliver_due(timezone.now())
+    send()
     hook.refresh_from_db()
     assert not hook.is_enabled
-    assert not Delivery.objects.filter(next_attempt_at__isnull=False).exists()
+    assert not Delivery.objects.waiting().exists()
 
 
-def test_an_address_that_takes_something_is_well_again(hook, bob, posted):
-    Webhook.objects.update(failing_since=timezone.now() - webhooks.PATIENCE)
+@pytest.mark.parametrize("how", ["switched off", "deleted", "person gone", "no owner any more"])
+def test_what_waits_is_not_sent_to_who_should_not_listen_any_more(hook, bob, posted, how):
     tell(bob)
-    webhooks.deliver_due(timezone.now())
+    silence(hook, bob, how)
+    assert send() == 0
+    assert posted == []
+
+
+def test_what_is_switched_off_while_it_is_told_stays_so(hook, bob, monkeypatch):
+    def post(*_letter):
+        webhooks.change(hook, is_enabled=False)
+        return posting.Answer(503, "HTTP 503")
+
+    monkeypatch.setattr(posting, "post", post)
+    tell(bob)
+    send()
+    assert not Delivery.objects.waiting().exists()
     hook.refresh_from_db()
-    assert (hook.failing_since, hook.is_enabled) == (None, True)
+    assert not hook.is_enabled
+
+
+def test_an_operator_who_is_one_no_more_is_told_nothing_of_others(oscar, bob, posted):
+    webhooks.create(oscar, url=URL, listens_to=[events.SESSION_STARTED])
+    tell(bob)
+    User.objects.filter(pk=oscar.pk).update(role=User.Role.OWNER)
+    oscar.refresh_from_db()
+    assert send() == 0
+    assert not Delivery.objects.readable_by(oscar).exists()
 
 
 def test_two_processes_do_not_send_the_same(hook, bob, posted):
     tell(bob)
     now = timezone.now()
-    [delivery] = webhooks._oldest_of_each(now)
-    [other] = webhooks._oldest_of_each(now)
+    delivery, other = Delivery.objects.get(), Delivery.objects.get()
     assert webhooks._claim(delivery, now)
     assert not webhooks._claim(other, now)
 
 
-def test_what_a_dead_process_had_taken_is_sent_by_another(hook, bob, posted):
+def test_what_a_dead_process_had_taken_is_sent_by_another(hook, bob, posted, time_machine):
     tell(bob)
-    now = timezone.now()
-    [delivery] = webhooks._oldest_of_each(now)
-    webhooks._claim(delivery, now)  # and dies
-    assert webhooks.deliver_due(now) == 0
-    assert webhooks.deliver_due(now + webhooks.LEASE) == 1
-
-
-def test_an_address_gets_one_message_at_a_time(hook, bob, posted):
-    for _i in range(3):
-        tell(bob)
-    other = webhooks.create(bob, url="https://other.example/", listens_to=[events.SESSION_STARTED])
-    webhooks.ping(other)
-    assert webhooks.deliver_due(timezone.now()) == 2
-    assert {letter[0] for letter in posted} == {URL, other.url}
+    webhooks._claim(Delivery.objects.get(), timezone.now())  # and dies
+    assert send() == 0
+    time_machine.move_to(timezone.now() + webhooks.LEASE)
+    assert send() == 1
 
 
 def test_a_message_can_be_sent_again_under_its_old_id(hook, bob, posted):
     tell(bob)
-    webhooks.deliver_due(timezone.now())
+    send()
     webhooks.replay(Delivery.objects.get())
-    webhooks.deliver_due(timezone.now())
+    send()
     assert posted[0][2]["Webhook-Id"] == posted[1][2]["Webhook-Id"]
     assert posted[0][1] == posted[1][1]
 
@@ -202,14 +254,69 @@ def test_a_message_can_be_sent_again_under_its_old_id(hook, bob, posted):
 def test_nothing_is_sent_again_to_who_does_not_listen(hook, bob, posted):
     tell(bob)
     webhooks.delete(hook)
-    assert webhooks.deliver_due(timezone.now()) == 0
+    assert send() == 0
     with pytest.raises(Refused):
         webhooks.replay(Delivery.objects.select_related("webhook").get())
+
+
+def test_nobody_asks_for_more_than_an_address_can_take(hook):
+    for _i in range(webhooks.MOST_ASKED_FOR):
+        delivery = webhooks.ping(hook)
+    with pytest.raises(Refused, match="Many messages"):
+        webhooks.ping(hook)
+    with pytest.raises(Refused, match="Many messages"):
+        webhooks.replay(delivery)
 
 
 def test_a_new_secret_signs_what_comes(hook, bob, posted):
     old = hook.secret
     assert webhooks.rotate_secret(hook) != old
     tell(bob)
-    webhooks.deliver_due(timezone.now())
-    assert Webhook.objects.get().secret != old
+    send()
+    key = base64.b64decode(Webhook.objects.get().secret.removeprefix("whsec_"))
+    [(_url, body, headers)] = posted
+    signed = f"{headers['Webhook-Id']}.{headers['Webhook-Timestamp']}.".encode() + body
+    assert headers["Webhook-Signature"].endswith(
+        base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    )
+
+
+def test_a_change_leaves_alone_what_it_does_not_name(hook):
+    stale = Webhook.objects.get()
+    Webhook.objects.update(is_enabled=False, failing_since=timezone.now())
+    webhooks.change(stale, url="https://new.example/")
+    hook.refresh_from_db()
+    assert (hook.url, hook.is_enabled, hook.failing_since is None) == ("https://new.example/", False, False)
+
+
+# ------------------------------------------------------------------------------------------------ the postman
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_hangs_keeps_only_its_own_messages_waiting(bob, oscar, monkeypatch):
+    hanging, sent = threading.Event(), []
+
+    def post(url, _body, _headers):
+        if "hangs" in url:
+            hanging.wait(10)
+        sent.append(url)
+        return posting.Answer(200)
+
+    monkeypatch.setattr(posting, "post", post)
+    postman = webhooks.Postman()
+    for index in range(5):
+        slow = webhooks.create(bob, url=f"https://hangs{index}.example/", listens_to=[events.PAYOUT])
+        for _i in range(3):
+            webhooks.ping(slow)
+    quick = webhooks.create(oscar, url=URL, listens_to=[events.PAYOUT])
+    webhooks.ping(quick)
+    first = postman.go_round(timezone.now())
+    assert len(first) == webhooks.SENDERS_PER_PERSON + 1  # a person's addresses do not take all threads
+    wait(first[-1:])
+    assert sent == [URL]
+    webhooks.ping(quick)
+    wait(postman.go_round(timezone.now()))  # another round does not wait for the first
+    assert sent == [URL, URL]
+    hanging.set()
+    wait(first)
+    assert len(sent) == 2 + 3 * webhooks.SENDERS_PER_PERSON

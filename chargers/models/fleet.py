@@ -43,6 +43,8 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         return self.filter(deleted_at=None)
 
     def with_identity(self, identity: str) -> ChargerQuerySet:
+        if "\0" in identity:  # no charger has it, and PostgreSQL takes none
+            return self.none()
         return self.alias(upper_identity=Upper("identity")).filter(upper_identity=identity.upper())
 
     def owned_by(self, user: User) -> ChargerQuerySet:

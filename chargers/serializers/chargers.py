@@ -7,7 +7,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.rest.serializers import ModelSerializer, Serializer
+from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
 from chargers import message_log, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
@@ -136,8 +136,7 @@ class ChargerSerializer(serializers.BaseSerializer[Charger]):
         self._public = PublicChargerSerializer(context=self.context)
 
     def to_representation(self, charger: Charger) -> Any:
-        user = self.context["request"].user
-        is_own = visibility.may_manage(charger, user if isinstance(user, User) else None)
+        is_own = visibility.may_manage(charger, viewer_of(self.context))
         return (self._own if is_own else self._public).to_representation(charger)
 
 
@@ -175,4 +174,4 @@ class MessageSerializer(ModelSerializer[Message]):
         return self._text(message.response)
 
     def _text(self, frame: str) -> str:
-        return frame if self.context["request"].user.is_staff else message_log.mask_cards(frame)
+        return frame if self.viewer and self.viewer.is_staff else message_log.mask_cards(frame)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.rest.serializers import Serializer
+from accounts.rest.serializers import ModelSerializer, Serializer
 from chargers import commands, control, shapes
 from chargers.models import Command
 from chargers.serializers.people import PersonSerializer
@@ -16,7 +16,7 @@ STEP_STATES = ("done", "now", "failed", "next")
 TOLD = ("connector_id", "transaction_id", "key", "keys", "what", "message", "is_hard", "limit_a", "phases")
 
 
-class CommandSerializer(serializers.ModelSerializer[Command]):
+class CommandSerializer(ModelSerializer[Command]):
     """A command on its way to a charger. Ask again until `state` says how it ended."""
 
     connector = serializers.IntegerField(
@@ -73,7 +73,7 @@ class CommandDetailSerializer(CommandSerializer):
     @extend_schema_field({"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}})
     def get_configuration(self, command: Command) -> Any:
         is_read = command.action == Command.Action.GET_CONFIGURATION and command.result is not None
-        if not (is_read and self.context["request"].user.is_staff):
+        if not (is_read and self.viewer and self.viewer.is_staff):
             return None
         return commands.told_configuration(command.result or {})
 

@@ -6,7 +6,6 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer
 from billing import pricing
 from billing.serializers import MoneyField
@@ -73,16 +72,11 @@ class SessionSerializer(Serializer):
     class Meta:
         model = ChargingSession
 
-    @property
-    def user(self) -> User:
-        user: User = self.context["request"].user
-        return user
-
     def is_payer(self, row: ChargingSession) -> bool:
-        return self.user.is_staff or row.user_id == self.user.pk
+        return self.viewer is not None and (self.viewer.is_staff or row.user_id == self.viewer.pk)
 
     def is_host(self, row: ChargingSession) -> bool:
-        return self.user.is_staff or row.owner_id == self.user.pk
+        return self.viewer is not None and (self.viewer.is_staff or row.owner_id == self.viewer.pk)
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_card(self, told: Told) -> str | None:

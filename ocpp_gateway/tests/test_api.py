@@ -94,7 +94,7 @@ def test_a_whole_charge_runs_and_is_billed(service, registered, charger, alice, 
 def test_it_is_online_from_its_boot_on(booted, charger):
     charger.refresh_from_db()
     assert charger.is_online
-    assert charger.connection_mark == "relay.their gateway"
+    assert relay.is_served_by(charger, "their gateway")
     assert booted.of_charger("heartbeat")["currentTime"].endswith("Z")
 
 
@@ -190,6 +190,30 @@ def test_a_charger_that_came_back_elsewhere_is_not_taken_offline(booted, charger
     assert charger.connection_mark == "another.1"
 
 
+def test_the_late_end_of_an_older_socket_takes_nobody_offline(service, registered, charger):
+    first = service.of_charger("connect", password=registered.password)["connection"]
+    service.of_charger("boot-notification")
+    second = service.of_charger("connect", password=registered.password)["connection"]
+    service.of_charger("disconnect", connection=first)
+    charger.refresh_from_db()
+    assert charger.is_online
+    service.of_charger("disconnect", connection=second)
+    charger.refresh_from_db()
+    assert not charger.is_online
+
+
+def test_a_boot_on_an_open_connection_is_no_new_one(service, registered, charger):
+    connection = service.of_charger("connect", password=registered.password)["connection"]
+    service.of_charger("boot-notification")
+    charger.refresh_from_db()
+    assert charger.connection_mark.endswith(connection)
+
+
+@pytest.mark.parametrize("identity", ["a%00b", "a%0Ab", "%F0%9F%94%8C"])
+def test_an_identity_that_cannot_be_is_unknown(service, identity):
+    assert service.client.get(f"{ROOT}/charger/exists/{identity}").status_code == 404
+
+
 # ------------------------------------------------------------------------------------------------ our calls
 
 
@@ -206,6 +230,24 @@ def test_a_remote_start_goes_out_and_its_answer_comes_in(booted, charger, connec
     assert answer == {"id": command.pk, "status": "accepted"}
     late = booted.post(f"calls/{charger.identity}/{command.pk}/answer", error="late")
     assert late["status"] == "accepted"  # the first word stays
+
+
+def test_one_call_is_on_its_way_at_a_time(booted, charger):
+    Command.objects.update(answered_at=timezone.now())
+    first, second = (commands.request(charger, Command.Action.GET_CONFIGURATION) for _i in range(2))
+    assert booted.post(f"calls/{charger.identity}/next")["id"] == first.pk
+    assert booted.post(f"calls/{charger.identity}/next", 204) is None
+    booted.post(f"calls/{charger.identity}/{first.pk}/answer", error="InternalError")
+    assert booted.post(f"calls/{charger.identity}/next")["id"] == second.pk
+
+
+def test_who_serves_the_charger_no_more_answers_for_it_no_more(booted, charger):
+    Command.objects.update(answered_at=timezone.now())
+    command = commands.request(charger, Command.Action.GET_CONFIGURATION)
+    booted.post(f"calls/{charger.identity}/next")
+    Charger.objects.update(connection_mark="another.1")
+    answer = booted.post(f"calls/{charger.identity}/{command.pk}/answer", 409, result={})
+    assert answer["code"] == "served_elsewhere"
 
 
 def test_an_answer_that_breaks_the_schema_is_a_failure(booted, charger):

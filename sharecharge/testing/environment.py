@@ -24,3 +24,11 @@ DEFAULTS: Final[dict[str, str]] = {
 
 for _name, _value in DEFAULTS.items():
     os.environ.setdefault(_name, _value)
+
+# Each of the processes that share the work has a Redis database of its own, or one would empty another one's cache.
+# Redis has 16 of them.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if os.environ.get("REDIS_URL") and _worker.startswith("gw"):
+    _scheme, _slashes, _rest = os.environ["REDIS_URL"].partition("://")
+    _server = _rest.partition("/")[0]
+    os.environ["REDIS_URL"] = f"{_scheme}://{_server}/{1 + int(_worker.removeprefix('gw')) % 15}"

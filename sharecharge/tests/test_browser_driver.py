@@ -110,3 +110,23 @@ def test_a_start_that_fails_says_so_and_can_be_tried_again(site: Site):
     expect(driver.locator(".figures .main dd")).to_contain_text("500.00")
     wallbox.connection.close()
     assert site.complaints == []
+
+
+def test_a_card_is_added_by_holding_it_to_the_charger(site: Site):
+    from playwright.sync_api import expect
+
+    wallbox = share_charger(site, "Box with a reader", (50.20, 12.80))
+    driver = site.sign_up("Dana", PHONE)
+    driver.goto("/#14/50.2/12.8")
+    driver.locator("#places").get_by_role("link", name="Box with a reader").click()
+    number = driver.locator(".plate").inner_text().split()[-1]
+    driver.goto("/cards/claim/")
+    driver.get_by_label("Number on the charger").fill(number)
+    driver.get_by_role("button", name="I stand there with my card").click()
+    expect(driver.locator(".countdown")).to_be_visible()
+    wallbox.call("Authorize", idTag="04AABBCCDD9988")
+    expect(driver.get_by_text("is yours now")).to_be_visible()
+    driver.get_by_role("link", name="To my cards").click()
+    expect(driver.get_by_text("04AABBCCDD9988")).to_be_visible()
+    wallbox.connection.close()
+    assert site.complaints == []

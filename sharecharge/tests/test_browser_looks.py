@@ -11,8 +11,8 @@ from sharecharge.testing.site import DESKTOP, PHONE, Site, add_charger, fits, ma
 pytestmark = pytest.mark.browser
 
 PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
-PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/profile/", "/profile/delete/", "/accounts/email/",
-            "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
+PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/",
+            "/accounts/email/", "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
 OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/", "/my/earnings/", "/payouts/")
 OF_A_CHARGER = ("", "settings/", "log/", "restart/", "label/", "password/", "delete/", "setup/place/", "setup/model/",
                 "setup/connect/", "setup/plugs/", "setup/test/", "setup/label/")  # fmt: skip
@@ -88,6 +88,9 @@ def test_a_chargers_page_and_what_its_owner_sees(site: Site):
     path = visitor.url.removeprefix(site.url)
     for viewport, options in LOOKS.values():
         look_at(site.visit(viewport, **options), path)
+    driver = site.sign_up("Dana", PHONE)
+    for page in (path, f"{path}report/"):
+        look_at(driver, page)
     owner = site.sign_up("Olga", PHONE)
     add_charger(site, owner, "Olga's box", (50.70, 15.90))
     manage = manage_page(owner).removeprefix(site.url)

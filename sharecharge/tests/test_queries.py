@@ -215,6 +215,7 @@ def addresses() -> dict[str, tuple[str, str]]:
 
 def test_no_page_asks_more_often_for_more_rows(platform: dict[str, User], client_of, monkeypatch):
     monkeypatch.setattr(audit, "KNOWN_FOR_SECONDS", 3600)  # asked once, not whenever some seconds are over
+    audit.forget()
     clients = {who: client_of(user) for who, user in platform.items()}
     pages = addresses()
     few = {name: queries_of(clients[who], path) for name, (who, path) in pages.items()}
