@@ -1,8 +1,6 @@
 """An owner's way in a real browser: the wizard with a wallbox that first fails, and what follows. On a phone in Czech,
 on a desk in English. And an operator who releases a held session."""
 
-import re
-
 import pytest
 
 from sharecharge.testing.site import (
@@ -27,8 +25,8 @@ WAYS = {
     "desk-english-light": (DESKTOP, {"locale": "en", "color_scheme": "light"}, (50.20, 17.40)),
 }
 WORDS = {
-    "en": ("wrong password", "Your wallbox is connected", "It starts from here", "Ready", "6.50"),
-    "cs": ("chybné heslo", "Váš wallbox je připojený", "Začne nabíjet na pokyn odsud", "Skoro hotovo", "6,50"),
+    "en": ("wrong password", "Your wallbox is connected", "It starts from here", "6.50"),
+    "cs": ("špatné heslo", "Váš wallbox je připojený", "Začne nabíjet na pokyn odsud", "6,50"),
 }
 
 
@@ -38,7 +36,7 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     from websockets.exceptions import InvalidStatus
 
     viewport, options, at = WAYS[way]
-    wrong, connected, starts, _ready, price = WORDS[options["locale"]]
+    wrong, connected, starts, price = WORDS[options["locale"]]
     owner = site.sign_up("Olga", viewport, **options)
     identity, password = add_charger(site, owner, f"Box {way}", at)
     url = f"{site.url.replace('http', 'ws')}/ocpp/{identity}"
@@ -86,7 +84,7 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     owner.goto(manage)
     owner.locator("form[action$='/refresh/'] button").click()
     wallbox.wait_for("TriggerMessage")
-    expect(owner.locator("[data-list=commands] [data-state=accepted]")).to_be_visible()
+    expect(owner.locator("[data-list=commands] > li").first.locator("[data-state=accepted]")).to_be_visible()
     owner.goto("/my/chargers/")
     expect(owner.locator("[data-list=chargers] [data-state=online]")).to_be_visible()
     wallbox.connection.close()
@@ -108,10 +106,10 @@ def operator(site: Site, make_operator, viewport: dict[str, int], **options: str
 
 
 @pytest.mark.parametrize(
-    ("viewport", "locale", "billed"), [(PHONE, "cs", "vyúčtuje se|uvoln"), (DESKTOP, "en", "released")],
+    ("viewport", "locale", "released"), [(PHONE, "cs", "bylo uvolněno"), (DESKTOP, "en", "was released")],
     ids=["phone-czech", "desk-english"],
 )  # fmt: skip
-def test_an_operator_releases_a_held_session(site: Site, make_operator, viewport, locale: str, billed: str):
+def test_an_operator_releases_a_held_session(site: Site, make_operator, viewport, locale: str, released: str):
     from playwright.sync_api import expect
 
     name, at = f"Held box {locale}", (50.30 if locale == "cs" else 50.40, 13.20)
@@ -135,10 +133,8 @@ def test_an_operator_releases_a_held_session(site: Site, make_operator, viewport
     page.goto(f"/sessions/{started['transactionId']}/")
     page.locator("[name=energy_wh]").fill("0")
     page.locator("form[action$='/release/'] .btn-primary").click()
-    page.locator("[name=sure]").click() if page.locator("button[name=sure]").count() else page.locator(
-        "main form .btn-primary"
-    ).click()
-    expect(page.locator(".alert-success")).to_have_text(re.compile(billed))
+    page.locator("[name=sure]").click()
+    expect(page.locator(".alert-success")).to_contain_text(released)
     driver.reload()
     expect(driver.get_by_role("heading", name="Receipt")).to_be_visible()
     wallbox.connection.close()

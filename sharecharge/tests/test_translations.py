@@ -82,7 +82,7 @@ SHOWN = re.compile(r"""(?:aria-label|alt|title|placeholder|content)="([^"]*)\"""
 def plain(text: str) -> str:
     """A template without its tags and variables: what would reach a visitor untranslated."""
     text = re.sub(r"{% blocktranslate.*?{% endblocktranslate %}", " ", text, flags=re.DOTALL)
-    text = re.sub(r"{% block main_class %}.*?{% endblock %}", " ", text)
+    text = re.sub(r"{% block (?:main_class|coltype) %}.*?{% endblock %}", " ", text)
     return re.sub(r"{%.*?%}|{{.*?}}", " ", text, flags=re.DOTALL)
 
 
