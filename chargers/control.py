@@ -54,7 +54,10 @@ def refresh(charger: Charger, *, by: User) -> Command:
 
 
 def limit_power(charger: Charger, *, limit_w: int, by: User) -> Command:
-    """The whole charger takes at most this much, until it is told otherwise or restarts (three lines of 230 V)."""
+    """The whole charger takes at most this much, until it is told otherwise (three lines of 230 V).
+
+    The wish is kept: a restarted charger has forgotten it, and is told again.
+    """
     lowest, most = LIMITS_W
     if not lowest <= limit_w <= most:
         raise Refused(
@@ -66,7 +69,9 @@ def limit_power(charger: Charger, *, limit_w: int, by: User) -> Command:
         )
     with transaction.atomic():
         charger = _locked(charger, by)
-        payload = {"limit_a": limit_w // (vendors.PHASES * vendors.VOLTS), "phases": vendors.PHASES}
+        charger.limit_w = limit_w
+        charger.save(update_fields=["limit_w"])
+        payload = {"limit_a": vendors.amperes(limit_w), "phases": vendors.PHASES}
         return _once(charger, Action.SET_CHARGING_PROFILE, payload, by=by)
 
 
