@@ -1,6 +1,6 @@
 """What owners and operators ask of their chargers from afar. Who may, and when it would do harm, is decided here.
 
-Refused everywhere: the charger is somebody else's, or it is offline. Asked twice, the command that is under way is
+Refused everywhere: the charger is somebody else's, deleted, or offline. Asked twice, the command that is under way is
 given again.
 """
 
@@ -93,13 +93,15 @@ def change_configuration(charger: Charger, *, key: str, value: str, by: User) ->
 
 def _locked(charger: Charger, by: User, *, operators_only: bool = False) -> Charger:
     """The charger under lock, so that two who ask at once find each other's command."""
-    charger = Charger.objects.live().select_for_update(no_key=True).get(pk=charger.pk)
-    visibility.require_manager(charger, by)
+    locked = Charger.objects.live().select_for_update(no_key=True).filter(pk=charger.pk).first()
+    if locked is None:
+        raise Refused("no_charger", _("There is no such charger."), status=404)
+    visibility.require_manager(locked, by)
     if operators_only and not by.is_staff:
         raise Refused("operators_only", _("Only operators can do that."), status=403)
-    if not charger.is_online:
+    if not locked.is_online:
         raise Refused("charger_offline", _("This charger is offline. Try another one, or later."))
-    return charger
+    return locked
 
 
 def _once(

@@ -66,8 +66,8 @@ class OwnChargerSerializer(ChargerRowSerializer):
         model = Charger
         fields = (
             "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "url", "owner", "access",
-            "is_sharing", "is_enabled", "limit_w", "state", "is_online", "online_since", "seen_at", "booted_at", "vendor",
-            "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
+            "is_sharing", "is_enabled", "limit_w", "state", "is_online", "online_since", "seen_at", "booted_at",
+            "vendor", "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
             "connectors",
         )  # fmt: skip
         read_only_fields = (
