@@ -129,19 +129,30 @@ COMMANDS = [
 REPORT = {"address": lambda stage: {"pk": stage.report.pk}}
 
 
-def report_of(charger: str) -> Callable[[Any], Any]:
-    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken."}
+def report_of(charger: str, **more: Any) -> Callable[[Any], Any]:
+    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken.", **more}
+
+
+def with_alices_session(charger: str) -> Callable[[Any], Any]:
+    return lambda stage: report_of(charger, session=stage.session.pk)(stage)
 
 
 REPORTS = [
     Row("GET", "report-list", PEOPLE),
     Row("POST", "report-list", "401 201 201 201 201 201 401", body=report_of("charger")),
     Row("POST", "report-list", "401 404 404 404 201 201 401", body=report_of("hidden")),
+    # What is wrong in the rest of a report does not tell who may not know it that there is such a charger.
+    Row("POST", "report-list", "401 404 404 404 404 404 401", body=report_of("hidden", connector=9)),
+    Row("POST", "report-list", "401 404 400 404 400 400 401", body=with_alices_session("hidden")),
+    Row("POST", "report-list", "401 404 404 404 404 404 401", body=report_of("deleted")),
     Row("GET", "report-detail", PARTIES, **REPORT),
     Row("POST", "report-answer", "401 403 404 200 404 200 401", body=always({"text": "Soon."}), **REPORT),
     Row("POST", "report-close", PARTIES, **REPORT),
     Row("GET", "stats", PEOPLE),
     Row("GET", "stats", PEOPLE, query="?as_driver=true"),
+    Row("GET", "stats", PEOPLE, query="?charger={stage.hidden.pk}"),
+    Row("GET", "stats", PEOPLE, query="?charger={stage.hidden.pk}&as_driver=true"),
+    Row("GET", "stats", PEOPLE, query="?charger=1000000&as_driver=true"),
 ]
 
 ROWS = [*FLEET, *SESSIONS, *COMMANDS, *REPORTS]
