@@ -153,6 +153,21 @@ def test_messages_show_no_numbers_of_cards(online: Charger, bob: User, client_of
     assert "…C3D4" in page or "…3344" in page
 
 
+@pytest.mark.parametrize("sent", ["1234567890", '["SECRETCARD7890"]'])
+def test_no_sentence_about_a_card_shows_its_number(online: Charger, sent):
+    """As the gateway wrote them once, and as wallboxes write them."""
+    number = sent.strip('["]')
+    row = Message(
+        charger=online,
+        request=f'[2,"1","Authorize",{{"idTag":{sent}}}]',
+        response=f'[4,"1","TypeConstraintViolation","idTag: {number} is not of type string",{{}}]',
+        note=f"idTag: {number} is wrong",
+    )
+    told = message_log.masked(row)
+    assert [number in text for text in told] == [False, False, False]
+    assert told.note == "idTag: …7890 is wrong"
+
+
 def test_the_list_of_messages_is_short_and_exact(online: Charger, bob: User, client_of):
     now = timezone.now()
     for index in range(25):

@@ -175,12 +175,8 @@ def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     charger = get_object_or_404(Charger, code=code.lower())
     if not problems.may_report(charger, request.user):
         raise Http404
-    asked = request.GET.get("session", "")
-    session = (
-        get_object_or_404(charger.sessions.of_person(request.user), pk=asked if asked.isdecimal() else 0)
-        if asked
-        else None
-    )
+    mine, asked = charger.sessions.of_person(request.user), request.GET.get("session", "")
+    session = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0) if asked else None
     form = ReportForm(request.POST or None)
     if form.is_valid():
         try:
