@@ -92,6 +92,15 @@ def test_an_owners_months_and_days(settled, bob):
     assert [period["totals"]["income"] for period in days] == ["0.00", "24.75"]
 
 
+def test_a_refused_tap_is_no_session(settled, online, alice):
+    at = ChargingSession.objects.get().start_received_at
+    refused = make_session(online, alice, status="refused", refusal="no_money")
+    ChargingSession.objects.filter(pk=refused.pk).update(start_received_at=at)
+    assert statistics.totals(ChargingSession.objects.all()).sessions == 1
+    june = statistics.Span(date(2026, 6, 1), date(2026, 6, 30), "month")
+    assert [period.totals.sessions for period in statistics.course(ChargingSession.objects.all(), june)] == [1]
+
+
 def test_a_driver_asks_what_was_spent(settled, alice, bob):
     query = "since=2026-06-01&until=2026-06-01"
     assert get(f"stats?{query}&as_driver=true", alice)["totals"]["cost"] == "27.50"
