@@ -36,7 +36,8 @@ def talkative(stage):  # noqa: F811 - the fixture
         charger=charger, direction="in", action="Authorize", at=now, request=f'[2,"1","Authorize",{{"idTag":"{CARD}"}}]'
     )
     Message.objects.create(
-        charger=charger, direction="in", action="Authorize", at=now, request=f'[2,"2","Authorize",{{"idTag":["{CARD}"]}}]',
+        charger=charger, direction="in", action="Authorize", at=now,
+        request=f'[2,"2","Authorize",{{"idTag":["{CARD}"]}}]',
         response=f'[4,"2","TypeConstraintViolation","idTag: {CARD} is no text",{{}}]', note=f"idTag: {CARD} is no text",
     )  # fmt: skip
     path = f"/ocpp/{charger.identity}"
