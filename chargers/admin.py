@@ -129,7 +129,7 @@ class ChargerAdmin(KeptAdmin):
             "street", "house_number", "city", "postal_code", "region", "latitude", "longitude",
         )}),
         (_("Connection"), {"fields": (
-            "registration", "allows_no_subprotocol", "is_configured_after_boot", "online", "connected_at",
+            "registration", "allows_no_subprotocol", "is_configured_after_boot", "limit_w", "online", "connected_at",
             "disconnected_at", "last_seen_at", "booted_at", "last_boot_at",
         )}),
         (_("Hardware"), {"fields": (

@@ -76,7 +76,7 @@ class Verdict:
 PLACE_FIELDS = (
     "connector_id", "current", "max_power_w", "status", "is_enabled", "tariff__price_per_kwh",
     "charger__name", "charger__access", "charger__is_sharing", "charger__is_enabled", "charger__deleted_at",
-    "charger__vendor", "charger__is_configured_after_boot", "charger__owner__is_active",
+    "charger__vendor", "charger__limit_w", "charger__is_configured_after_boot", "charger__owner__is_active",
 )  # fmt: skip
 RUNNING_FIELDS = (
     "status", "connector_id", "user_id", "owner_id", "id_tag_id", "id_tag_text", "started_at", "is_clock_doubtful",

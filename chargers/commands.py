@@ -180,13 +180,20 @@ def _link(session: ChargingSession, connector: Connector) -> None:
 
 
 def _limit_current(charger: Charger, session: ChargingSession | None) -> None:
-    if not vendors.needs_current_limit(charger):
+    """The owner's wish after a boot, and for some wallboxes a limit before they charge: never above that wish."""
+    limits = []
+    if vendors.needs_current_limit(charger):
+        connector = session.connector if session else charger.connectors.order_by("connector_id").first()
+        limits.append(vendors.current_limit_a(connector))
+    if charger.limit_w is not None and (limits or session is None):
+        limits.append(vendors.amperes(charger.limit_w))
+    if not limits:
         return
-    connector = session.connector if session else charger.connectors.order_by("connector_id").first()
-    limit_a = vendors.current_limit_a(connector)
+    limit_a = min(limits)
     waiting = charger.commands.waiting(timezone.now()).filter(action=Action.SET_CHARGING_PROFILE)
     if not waiting.filter(payload__limit_a=limit_a).exists():
-        request(charger, Action.SET_CHARGING_PROFILE, payload={"limit_a": limit_a, "phases": 3}, session=session)
+        payload = {"limit_a": limit_a, "phases": vendors.PHASES}
+        request(charger, Action.SET_CHARGING_PROFILE, payload=payload, session=session)
 
 
 # ------------------------------------------------------------------------------------------------ carrying out

@@ -1,6 +1,6 @@
 """What owners and operators ask of their chargers from afar. Who may, and when it would do harm, is decided here.
 
-Refused everywhere: the charger is somebody else's, or it is offline. Asked twice, the command that is under way is
+Refused everywhere: the charger is somebody else's, deleted, or offline. Asked twice, the command that is under way is
 given again.
 """
 
@@ -54,7 +54,10 @@ def refresh(charger: Charger, *, by: User) -> Command:
 
 
 def limit_power(charger: Charger, *, limit_w: int, by: User) -> Command:
-    """The whole charger takes at most this much, until it is told otherwise or restarts (three lines of 230 V)."""
+    """The whole charger takes at most this much, until it is told otherwise (three lines of 230 V).
+
+    The wish is kept: a restarted charger has forgotten it, and is told again.
+    """
     lowest, most = LIMITS_W
     if not lowest <= limit_w <= most:
         raise Refused(
@@ -66,7 +69,9 @@ def limit_power(charger: Charger, *, limit_w: int, by: User) -> Command:
         )
     with transaction.atomic():
         charger = _locked(charger, by)
-        payload = {"limit_a": limit_w // (vendors.PHASES * vendors.VOLTS), "phases": vendors.PHASES}
+        charger.limit_w = limit_w
+        charger.save(update_fields=["limit_w"])
+        payload = {"limit_a": vendors.amperes(limit_w), "phases": vendors.PHASES}
         return _once(charger, Action.SET_CHARGING_PROFILE, payload, by=by)
 
 
@@ -88,13 +93,15 @@ def change_configuration(charger: Charger, *, key: str, value: str, by: User) ->
 
 def _locked(charger: Charger, by: User, *, operators_only: bool = False) -> Charger:
     """The charger under lock, so that two who ask at once find each other's command."""
-    charger = Charger.objects.live().select_for_update(no_key=True).get(pk=charger.pk)
-    visibility.require_manager(charger, by)
+    locked = Charger.objects.live().select_for_update(no_key=True).filter(pk=charger.pk).first()
+    if locked is None:
+        raise Refused("no_charger", _("There is no such charger."), status=404)
+    visibility.require_manager(locked, by)
     if operators_only and not by.is_staff:
         raise Refused("operators_only", _("Only operators can do that."), status=403)
-    if not charger.is_online:
+    if not locked.is_online:
         raise Refused("charger_offline", _("This charger is offline. Try another one, or later."))
-    return charger
+    return locked
 
 
 def _once(

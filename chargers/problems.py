@@ -50,20 +50,26 @@ def report(subject: Subject, *, by: User, kind: Kind, text: str) -> ProblemRepor
 
 
 def _check(subject: Subject, by: User) -> None:
+    """First whether they may know of the charger: what is said of its plugs and sessions would tell that it exists."""
     charger, connector, session = subject
-    is_theirs = session is not None and session.charger_id == charger.pk and _may_see(session, by)
-    if session is not None and not is_theirs:
+    if not may_report(charger, by):
+        raise NO_CHARGER
+    if session is not None and not (session.charger_id == charger.pk and _may_see(session, by)):
         raise Refused("no_session", _("There is no such session at this charger."), status=400, field="session")
     if connector is not None and connector.charger_id != charger.pk:
         raise Refused("no_connector", _("This charger has no such connector."), status=400, field="connector")
-    if not (is_theirs or visibility.may_open(charger, by) or charger.sessions.filter(user=by).exists()):
-        raise NO_CHARGER
 
 
-def charger_to_report(pk: int) -> Charger:
-    """Refused as one that may not be seen is: that it exists is not told."""
-    charger = Charger.objects.live().filter(pk=pk).first()
-    if charger is None:
+def may_report(charger: Charger, user: User) -> bool:
+    """Whoever may open its page; and who has charged there, or earned by it, also when it is private or deleted."""
+    is_open = charger.deleted_at is None and visibility.may_open(charger, user)
+    return is_open or charger.sessions.of_person(user).exists()
+
+
+def charger_to_report(pk: int, *, by: User) -> Charger:
+    """Refused: there is none, or none that they may report."""
+    charger = Charger.objects.filter(pk=pk).first()
+    if charger is None or not may_report(charger, by):
         raise NO_CHARGER
     return charger
 

@@ -1,6 +1,7 @@
 """How much was charged and earned: sums of sessions, and their course by day or month.
 
-A session counts where it began by our clock, in the site's time zone, with what is billed of it so far.
+A session counts where it began by our clock, in the site's time zone, with what is billed of it so far. Refused starts do
+not count.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,7 @@ SUMS = {
 
 
 def totals(sessions: SessionQuerySet) -> Totals:
-    sums = sessions.order_by().aggregate(**SUMS)
+    sums = sessions.begun().order_by().aggregate(**SUMS)
     return Totals(*(sums[name] for name in SUMS))
 
 
@@ -102,7 +103,7 @@ def _midnight(day: date) -> datetime:
 def course(sessions: SessionQuerySet, span: Span) -> list[Period]:
     """One after the other, those in which nothing happened included. A month is always a whole one."""
     begins = TruncMonth("start_received_at") if span.by == "month" else TruncDay("start_received_at")
-    within = sessions.filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
+    within = sessions.begun().filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
     rows = within.order_by().annotate(begins=begins).values_list("begins").annotate(**SUMS)
     found = {moment.date(): Totals(*sums) for moment, *sums in rows}
     return [Period(day, found.get(day, Totals())) for day in span.days()]

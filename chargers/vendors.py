@@ -16,8 +16,13 @@ def needs_current_limit(charger: Charger) -> bool:
     return charger.vendor.lower().startswith(NEEDS_CURRENT_LIMIT)
 
 
+def amperes(power_w: int) -> int:
+    """Of each of three lines, never more than that power."""
+    return power_w // (PHASES * VOLTS)
+
+
 def current_limit_a(connector: Connector | None) -> int:
-    """That limit, per phase (A)."""
+    """What a charger that has to be sent a limit is sent when its owner wishes none, per phase (A)."""
     if connector is None or connector.max_power_w is None:
         return DEFAULT_LIMIT_A
     return max(SMALLEST_A, round(connector.max_power_w / PHASES / VOLTS))

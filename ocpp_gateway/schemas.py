@@ -43,12 +43,16 @@ def _validator(version: str, name: str) -> jsonschema_rs.Draft4Validator:
 
 
 def violations(version: str, action: str, payload: Any, *, response: bool = False) -> Iterator[tuple[str, str]]:
-    """(error code, what is wrong) for everything in a payload that cannot be tolerated."""
+    """(error code, what is wrong) for everything in a payload that cannot be tolerated.
+
+    Told is where, and which keyword of the schema is broken; never the value, which may be the number of a card.
+    """
     validator = _validator(version, f"{action}Response" if response else action)
     if validator.is_valid(payload):
         return
     for error in validator.iter_errors(payload):
         keyword = str(error.schema_path[-1]) if error.schema_path else ""
         if keyword not in TOLERATED:
-            where = ".".join(str(part) for part in error.instance_path) or action
-            yield CODES.get(keyword, "FormationViolation"), f"{where}: {error.message}"[:255]
+            missing = [error.kind.property] if keyword == "required" else []  # type: ignore[attr-defined]  # only that kind
+            where = ".".join(map(str, [*error.instance_path, *missing])) or action
+            yield CODES.get(keyword, "FormationViolation"), f"{where}: {keyword}"

@@ -281,7 +281,7 @@ def test_a_token_may_do_what_its_scopes_say(alice, scopes, method, path, status)
 def test_where_no_scope_is_declared_no_token_is_let_in(alice):
     client = client_with(issue(alice))
     assert client.get("/api/v1/tokens").json()["code"] == "scope_missing"
-    assert client.get("/api/openapi.yaml").status_code == 403  # also where everybody else is
+    assert client.get("/api/docs/").status_code == 403  # also where everybody else is
 
 
 @pytest.mark.parametrize(

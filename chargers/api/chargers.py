@@ -18,7 +18,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -243,8 +243,9 @@ class OfCharger(Resource):
     scope: ClassVar[str | None] = "chargers"
 
     def charger(self) -> Charger:
-        user = self.person
-        seen = Charger.objects.all() if user.is_staff else Charger.objects.openable_by(user)
+        """An operator may read what belongs to a deleted one, too."""
+        user, reads = self.person, self.request.method in SAFE_METHODS
+        seen = Charger.objects.all() if user.is_staff and reads else Charger.objects.openable_by(user)
         charger = get_object_or_404(seen, pk=self.kwargs["charger"])
         visibility.require_manager(charger, user)
         return charger

@@ -67,7 +67,7 @@ class ProblemResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
     def create(self, request: Request) -> Response:
         """Reports a problem. Tells the charger's owner and the operators what is wrong with it."""
         told = self.read(serializers.NewProblemSerializer, user=self.person)
-        charger, number = problems.charger_to_report(told["charger"]), told.get("connector")
+        charger, number = problems.charger_to_report(told["charger"], by=self.person), told.get("connector")
         subject = problems.Subject(charger, plug(charger, number) if number else None, told.get("session"))
         problem = problems.report(subject, by=self.person, kind=told["kind"], text=told["text"])
         location = reverse("api:report-detail", [problem.pk], request=request)

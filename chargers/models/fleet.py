@@ -143,6 +143,12 @@ class Charger(models.Model):
         default=True,
         help_text=_("Off: after a boot we ask for nothing and set nothing."),
     )
+    limit_w = models.PositiveIntegerField(
+        _("power limit (W)"),
+        null=True,
+        blank=True,
+        help_text=_("What its owner asked for. It is sent again after each boot."),
+    )
     registration = models.CharField(
         _("boot answer"), max_length=10, choices=Registration.choices, default=Registration.ACCEPTED
     )

@@ -26,6 +26,10 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
     def running(self) -> SessionQuerySet:
         return self.filter(status=ChargingSession.Status.RUNNING)
 
+    def begun(self) -> SessionQuerySet:
+        """Those that were let in: a refused tap at a reader is a row, too, but no charge."""
+        return self.exclude(status=ChargingSession.Status.REFUSED)
+
     def open(self) -> SessionQuerySet:
         """Not billed yet, or to be billed again: something of them is still to come."""
         return self.filter(status__in=["running", "ended"])

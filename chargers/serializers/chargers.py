@@ -66,12 +66,12 @@ class OwnChargerSerializer(ChargerRowSerializer):
         model = Charger
         fields = (
             "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "url", "owner", "access",
-            "is_sharing", "is_enabled", "state", "is_online", "online_since", "seen_at", "booted_at", "vendor",
-            "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
+            "is_sharing", "is_enabled", "limit_w", "state", "is_online", "online_since", "seen_at", "booted_at",
+            "vendor", "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
             "connectors",
         )  # fmt: skip
         read_only_fields = (
-            "code", "public_latitude", "public_longitude", "booted_at", "vendor", "model", "serial_number",
+            "code", "public_latitude", "public_longitude", "limit_w", "booted_at", "vendor", "model", "serial_number",
             "firmware_version", "status", "error_code", "created_at", "deleted_at",
         )  # fmt: skip
 
@@ -159,19 +159,11 @@ class ConnectionAttemptSerializer(ModelSerializer[ConnectionAttempt]):
 class MessageSerializer(ModelSerializer[Message]):
     """A call and its answer as they went over the wire. Owners see only the end of drivers' card numbers."""
 
-    request = serializers.SerializerMethodField()
-    response = serializers.SerializerMethodField()
-
     class Meta:
         model = Message
         fields = ("id", "at", "direction", "message_id", "action", "request", "response", "is_error", "note")
         read_only_fields = fields
 
-    def get_request(self, message: Message) -> str:
-        return self._text(message.request)
-
-    def get_response(self, message: Message) -> str:
-        return self._text(message.response)
-
-    def _text(self, frame: str) -> str:
-        return frame if self.viewer and self.viewer.is_staff else message_log.mask_cards(frame)
+    def to_representation(self, message: Message) -> Any:
+        told = super().to_representation(message)
+        return told if self.viewer and self.viewer.is_staff else {**told, **message_log.masked(message)._asdict()}

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.utils import timezone
 
-from chargers import settlement, statistics
+from chargers import registry, settlement, statistics
 from chargers.models import Charger, ChargingSession, ProblemReport
 from chargers.tests.test_api_chargers import client_of, get
 from chargers.tests.test_session_pages import make_session
@@ -51,10 +51,19 @@ def test_what_cannot_be_reported(more, status, field, online, connector, alice):
     assert not ProblemReport.objects.exists()
 
 
-def test_a_hidden_charger_is_as_if_there_were_none(online, alice):
+def test_a_hidden_charger_is_as_if_there_were_none(online, connector, alice, bob):
     Charger.objects.update(access="private")
-    none = report(alice, 10**9)
-    assert report(alice, online.pk).json() == none.json()
+    session = make_session(online, bob).pk
+    for more in ({}, {"connector": 1}, {"connector": 9}, {"session": session}):
+        hidden, none = report(alice, online.pk, **more), report(alice, 10**9, **more)
+        assert (hidden.status_code, hidden.json()) == (none.status_code, none.json())
+
+
+def test_who_has_charged_at_a_charger_may_report_it_once_it_is_deleted(online, alice, charlie):
+    make_session(online, alice, status="ended", stop_received_at=timezone.now(), ended_at=timezone.now())
+    registry.delete(online)
+    assert report(alice, online.pk).status_code == 201
+    assert report(charlie, online.pk).json()["code"] == "no_charger"
 
 
 # ------------------------------------------------------------------------------------------------ figures
@@ -83,14 +92,26 @@ def test_an_owners_months_and_days(settled, bob):
     assert [period["totals"]["income"] for period in days] == ["0.00", "24.75"]
 
 
+def test_a_refused_tap_is_no_session(settled, online, alice):
+    at = ChargingSession.objects.get().start_received_at
+    refused = make_session(online, alice, status="refused", refusal="no_money")
+    ChargingSession.objects.filter(pk=refused.pk).update(start_received_at=at)
+    assert statistics.totals(ChargingSession.objects.all()).sessions == 1
+    june = statistics.Span(date(2026, 6, 1), date(2026, 6, 30), "month")
+    assert [period.totals.sessions for period in statistics.course(ChargingSession.objects.all(), june)] == [1]
+
+
 def test_a_driver_asks_what_was_spent(settled, alice, bob):
     query = "since=2026-06-01&until=2026-06-01"
     assert get(f"stats?{query}&as_driver=true", alice)["totals"]["cost"] == "27.50"
     assert get(f"stats?{query}&as_driver=true", alice)["totals"]["income"] is None
     assert get(f"stats?{query}", alice)["totals"]["sessions"] == 0
     assert get(f"stats?{query}&charger={settled.charger_id}", bob)["totals"]["sessions"] == 1
-    other = client_of(make_user("Otto", role="owner")).get(f"/api/v1/stats?charger={settled.charger_id}")
-    assert other.status_code == 404
+    otto = make_user("Otto", role="owner")
+    for more in ("", "&as_driver=true"):
+        foreign = get(f"stats?{query}{more}&charger={settled.charger_id}", otto)
+        assert foreign["totals"]["sessions"] == 0
+        assert foreign == get(f"stats?{query}{more}&charger=1000000", otto)
 
 
 @pytest.mark.parametrize(

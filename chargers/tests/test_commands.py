@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chargers import commands, presence, registry
+from chargers import commands, control, presence, registry
 from chargers.models import Charger, Command, Connector
 from chargers.tests.test_sessions import start
 from conftest import connect
@@ -176,6 +176,43 @@ def test_a_solax_gets_its_limit_in_amperes_after_boot_and_start(online, alice_ca
     start(online)
     limits = Command.objects.filter(action=Action.SET_CHARGING_PROFILE)
     assert [limit.payload for limit in limits] == [{"limit_a": 16, "phases": 3}]
+
+
+def limits_sent() -> list[int]:
+    """In amperes; they are gone afterwards, as if the charger had taken them."""
+    rows = Command.objects.filter(action=Action.SET_CHARGING_PROFILE).order_by("pk")
+    sent = [row.payload["limit_a"] for row in rows]
+    rows.delete()
+    return sent
+
+
+def test_an_owners_limit_outlives_starts_and_boots_of_a_solax(online, alice_card, bob):
+    Charger.objects.update(vendor="SolaxPower")
+    control.limit_power(online, limit_w=4_140, by=bob)
+    assert limits_sent() == [6]
+    presence.booted(online.pk, {})
+    assert limits_sent() == [6]
+    start(online)
+    assert limits_sent() == [6]
+
+
+def test_a_solax_is_never_allowed_more_than_its_plug_can(online, alice_card, bob):
+    Charger.objects.update(vendor="SolaxPower")
+    control.limit_power(online, limit_w=43_500, by=bob)
+    limits_sent()
+    start(online)
+    assert limits_sent() == [16]
+
+
+def test_an_owners_limit_is_sent_again_after_a_boot_whatever_the_make(online, alice_card, bob):
+    presence.booted(online.pk, {"vendor": "Other"})
+    assert limits_sent() == []
+    control.limit_power(online, limit_w=7_000, by=bob)
+    limits_sent()
+    start(online)
+    assert limits_sent() == []
+    presence.booted(online.pk, {})
+    assert limits_sent() == [10]
 
 
 def test_a_charger_that_must_not_be_configured_is_asked_nothing(online, alice_card):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chargers import commands, control
+from chargers import commands, control, registry
 from chargers.models import Charger, Command, Connector
 from chargers.tests.test_session_pages import make_session
 from conftest import make_user
@@ -62,6 +62,14 @@ def test_it_is_refused_while_the_charger_is_offline(ask, online, oscar):
     with pytest.raises(Refused, match="offline"):
         ask(online, oscar)
     assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize("ask", [*ASKS.values(), *OPERATORS_ASKS.values()], ids=[*ASKS, *OPERATORS_ASKS])
+def test_a_charger_that_was_deleted_meanwhile_is_not_there(ask, online, oscar):
+    registry.delete(Charger.objects.get())
+    with pytest.raises(Refused, match="no such charger") as refusal:
+        ask(online, oscar)
+    assert refusal.value.status == 404
 
 
 @pytest.mark.parametrize("is_hard", [False, True])

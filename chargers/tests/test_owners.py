@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import units
-from chargers import hosts, registry, shapes, timeline
+from chargers import hosts, message_log, registry, shapes, timeline
 from chargers.models import Charger, ChargingSession, ConnectionAttempt, Connector, Message
 from chargers.tests.test_session_pages import make_session
 
@@ -198,6 +198,21 @@ def test_the_log_goes_back_page_by_page(online: Charger, bob: User, client_of):
     assert "v5&quot;" not in newest
     older = client.get(path_of(online, "log"), {"before": Message.objects.order_by("pk")[10].pk})
     assert "v5&quot;" in older.content.decode()
+
+
+@pytest.mark.parametrize("sent", ["1234567890", '["SECRETCARD7890"]'])
+def test_no_sentence_about_a_card_shows_its_number(online: Charger, sent):
+    """As the gateway wrote them once, and as wallboxes write them."""
+    number = sent.strip('["]')
+    row = Message(
+        charger=online,
+        request=f'[2,"1","Authorize",{{"idTag":{sent}}}]',
+        response=f'[4,"1","TypeConstraintViolation","idTag: {number} is not of type string",{{}}]',
+        note=f"idTag: {number} is wrong",
+    )
+    told = message_log.masked(row)
+    assert [number in text for text in told] == [False, False, False]
+    assert told.note == "idTag: …7890 is wrong"
 
 
 def test_every_outcome_has_advice():

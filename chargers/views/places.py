@@ -173,10 +173,9 @@ def charger_qr(request: HttpRequest, code: str) -> HttpResponse:
 def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     """`?session=7`: about that session of one's own. Who has charged here may also report once it is private."""
     charger = get_object_or_404(Charger, code=code.lower())
-    mine = charger.sessions.of_person(request.user)
-    if not (visibility.may_open(charger, request.user) and charger.deleted_at is None) and not mine.exists():
+    if not problems.may_report(charger, request.user):
         raise Http404
-    asked = request.GET.get("session", "")
+    mine, asked = charger.sessions.of_person(request.user), request.GET.get("session", "")
     session = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0) if asked else None
     form = ReportForm(request.POST or None)
     if form.is_valid():

@@ -43,3 +43,16 @@ def test_all_28_actions_of_the_core_document_are_there():
     assert {"BootNotification", "StopTransaction", "SetChargingProfile"} < schemas.actions("v16")
     assert len(schemas.actions("v16")) >= 28
     assert not [name for name in schemas.actions("v16") if name.endswith("Response")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"idTag": 1234567890}, "idTag: type"),
+        ({"idTag": ["SECRETCARD1234"]}, "idTag: type"),
+        ({}, "idTag: required"),
+        ("SECRETCARD1234", "Authorize: type"),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_value(payload, expected):
+    assert [text for _code, text in schemas.violations("v16", "Authorize", payload)] == [expected]

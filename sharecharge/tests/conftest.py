@@ -64,6 +64,9 @@ def stage(
     webhook = hooks.create(bob, url="https://hooks.example/", listens_to=["session.started"])
     service_keys.give("gateway")  # or there would be no internal API at all
     otto = make_user("Otto", role=User.Role.OWNER)
+    deleted = registry.register(owner=bob, name="Gone", latitude=50.0, longitude=15.0, access="public").charger
+    Connector.objects.create(charger=deleted, connector_id=1)
+    registry.delete(deleted)
     return Stage(
         alice=alice,
         charlie=charlie,
@@ -75,6 +78,7 @@ def stage(
         connector=connector,
         card=alice_card,
         session=make_session(online, alice, id_tag=alice_card),
+        deleted=deleted,
         hidden=registry.register(owner=otto, name="Hidden", latitude=50.0, longitude=15.0).charger,
         command=commands.request(online, commands.Action.REMOTE_STOP, by=alice),
         report=problems.report(problems.Subject(online), by=alice, kind=problems.Kind.OTHER, text="It is broken."),

@@ -59,7 +59,13 @@ def talkative(stage):
     Message.objects.create(
         charger=charger, direction="in", action="Authorize", at=now, request=f'[2,"1","Authorize",{{"idTag":"{CARD}"}}]'
     )
-    ConnectionAttempt.objects.create(charger=charger, path="/ocpp/x", outcome="accepted", first_at=now, last_at=now)
+    Message.objects.create(
+        charger=charger, direction="in", action="Authorize", at=now,
+        request=f'[2,"2","Authorize",{{"idTag":["{CARD}"]}}]',
+        response=f'[4,"2","TypeConstraintViolation","idTag: {CARD} is no text",{{}}]', note=f"idTag: {CARD} is no text",
+    )  # fmt: skip
+    path = f"/ocpp/{charger.identity}"
+    ConnectionAttempt.objects.create(charger=charger, path=path, outcome="accepted", first_at=now, last_at=now)
     stage.command.payload = {"id_tag": "PHONECANARY", "connector_id": 1}
     stage.command.action = "remote_start"
     stage.command.save()
@@ -72,7 +78,8 @@ def test_no_answer_tells_what_its_reader_may_not_know(who, talkative):
     client, secrets = client_of(getattr(talkative, who, None)), secrets_from(who, talkative)
     told, leaks = 0, []
     for row in READS:
-        response = client.get(reverse(f"api:{row.route}", kwargs=row.address(talkative)) + row.query)
+        address = reverse(f"api:{row.route}", kwargs=row.address(talkative))
+        response = client.get(address + row.query.format(stage=talkative))
         text = b"".join(response).decode()
         told += response.status_code == 200
         leaks += [(str(row), secret) for secret in secrets if secret in text]

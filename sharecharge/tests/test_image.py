@@ -54,6 +54,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=leave_out)
         else:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     step = next(text for word, text in build if word == "RUN" and "collectstatic" in text)
     step = step.replace("/venv/bin/python", sys.executable).replace("/app", str(folder))
@@ -62,6 +63,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_the_schema_that_the_api_serves_is_in_it(app: Path):
+    assert (app / "docs" / "openapi.yaml").read_bytes() == (ROOT / "docs" / "openapi.yaml").read_bytes()
 
 
 def environment(service: str, app: Path, *, port: int) -> dict[str, str]:

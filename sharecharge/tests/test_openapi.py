@@ -22,10 +22,13 @@ def test_the_committed_schema_is_that_of_the_code():
     assert made_now() == COMMITTED.read_text(), "./run manage spectacular --file docs/openapi.yaml"
 
 
-def test_it_is_served(db: None):
-    response = Client().get("/api/openapi.yaml")
+def test_the_committed_one_is_served_and_known_by_its_etag():
+    response = Client().get("/api/openapi.yaml", headers={"Accept-Language": "cs"})
     assert response.status_code == 200
+    assert response.content == COMMITTED.read_bytes()
     assert yaml.safe_load(response.content)["openapi"].startswith("3.1")
+    again = Client().get("/api/openapi.yaml", headers={"If-None-Match": response["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_nothing_of_the_internal_api_is_in_it():

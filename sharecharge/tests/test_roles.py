@@ -29,7 +29,7 @@ def client_of(subject: User | None) -> APIClient:
 
 def ask(client: APIClient, row: Row, stage: Stage) -> int:
     """The status of the answer; whatever the request did is undone."""
-    address = reverse(f"api:{row.route}", kwargs=row.address(stage)) + row.query
+    address = reverse(f"api:{row.route}", kwargs=row.address(stage)) + row.query.format(stage=stage)
     with transaction.atomic():
         response = client.generic(row.method, address, headers=row.headers, **encoded(row.body(stage)))
         transaction.set_rollback(True)

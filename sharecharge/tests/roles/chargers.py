@@ -14,12 +14,17 @@ NEW = {"name": "Garage", "city": "Brno", "latitude": 49.2, "longitude": 16.6}
 
 #            nobody alice charlie bob otto oscar dora
 ALL = "200 200 200 200 200 200 401"
+# An operator reads what was deleted, and nobody does anything with it.
+OPERATOR_READS = "401 404 404 404 404 200 401"
+GONE = "401 404 404 404 404 404 401"
 BOBS = "401 403 403 200 403 200 401"
 OTTOS = "401 404 404 404 200 200 401"
 
 CHARGER = {"address": lambda stage: {"pk": stage.charger.pk}}
 HIDDEN = {"address": lambda stage: {"pk": stage.hidden.pk}}
 OF_CHARGER = {"address": lambda stage: {"charger": stage.charger.pk}}
+DELETED = {"address": lambda stage: {"pk": stage.deleted.pk}}
+OF_DELETED = {"address": lambda stage: {"charger": stage.deleted.pk}}
 OF_HIDDEN = {"address": lambda stage: {"charger": stage.hidden.pk}}
 PLUG = {"address": lambda stage: {"pk": stage.connector.pk}}
 BY_IDENTITY = {"address": lambda stage: {"identity": stage.charger.identity, "number": 1}}
@@ -49,6 +54,14 @@ FLEET = [
     Row("GET", "charger-messages-list", OTTOS, **OF_HIDDEN),
     Row("GET", "charger-connectors-list", ALL, **OF_CHARGER),
     Row("GET", "charger-connectors-list", "404 404 404 404 200 200 401", **OF_HIDDEN),
+    Row("GET", "charger-detail", "404 404 404 404 404 200 401", **DELETED),
+    Row("PATCH", "charger-detail", GONE, body=lambda _stage: {"name": "New"}, **DELETED),
+    Row("DELETE", "charger-detail", GONE, **DELETED),
+    Row("POST", "charger-password", GONE, **DELETED),
+    Row("GET", "charger-connection", GONE, **DELETED),
+    Row("GET", "charger-attempts-list", OPERATOR_READS, **OF_DELETED),
+    Row("GET", "charger-messages-list", OPERATOR_READS, **OF_DELETED),
+    Row("GET", "charger-connectors-list", "404 404 404 404 404 404 401", **OF_DELETED),
     Row("GET", "connector-detail", ALL, **PLUG),
     Row("PATCH", "connector-detail", BOBS, body=lambda _stage: {"price_per_kwh": "6.00"}, **PLUG),
     Row("GET", "connector-by-identity", "401 404 404 200 404 200 401", **BY_IDENTITY),
@@ -81,12 +94,15 @@ OPERATORS = "401 403 403 403 403 202 401"
 COMMANDS = [
     Row("GET", "charger-commands-list", BOBS, **OF_CHARGER),
     Row("GET", "charger-commands-list", OTTOS, **OF_HIDDEN),
+    Row("GET", "charger-commands-list", OPERATOR_READS, **OF_DELETED),
     Row("GET", "command-detail", PARTIES, **COMMAND),
     *(
         Row("POST", "charger-commands-list", answers, body=always(wish), **address)
         for wish, answers, address in (
             ({"action": "refresh"}, ASKED, OF_CHARGER),
             ({"action": "refresh"}, HIDDEN_AND_OFFLINE, OF_HIDDEN),
+            ({"action": "refresh"}, GONE, OF_DELETED),
+            ({"action": "get_configuration"}, GONE, OF_DELETED),
             ({"action": "explode"}, "401 403 403 400 403 400 401", OF_CHARGER),
             ({"action": "get_configuration"}, OPERATORS, OF_CHARGER),
             (
@@ -104,24 +120,39 @@ COMMANDS = [
     Row("POST", "charger-reset", ASKED, body=lambda _stage: {"force": True}, **OF_CHARGER),
     Row("POST", "charger-reset", HIDDEN_AND_OFFLINE, **OF_HIDDEN),
     Row("POST", "charger-refresh", ASKED, **OF_CHARGER),
+    *(
+        Row("POST", f"charger-{name}", GONE, body=lambda _s: {"connector": 1}, **OF_DELETED)
+        for name in ("remote-start", "unlock", "reset", "refresh")
+    ),
 ]
 
 REPORT = {"address": lambda stage: {"pk": stage.report.pk}}
 
 
-def report_of(charger: str) -> Callable[[Any], Any]:
-    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken."}
+def report_of(charger: str, **more: Any) -> Callable[[Any], Any]:
+    return lambda stage: {"charger": getattr(stage, charger).pk, "kind": "other", "text": "It is broken.", **more}
+
+
+def with_alices_session(charger: str) -> Callable[[Any], Any]:
+    return lambda stage: report_of(charger, session=stage.session.pk)(stage)
 
 
 REPORTS = [
     Row("GET", "report-list", PEOPLE),
     Row("POST", "report-list", "401 201 201 201 201 201 401", body=report_of("charger")),
     Row("POST", "report-list", "401 404 404 404 201 201 401", body=report_of("hidden")),
+    # What is wrong in the rest of a report does not tell who may not know it that there is such a charger.
+    Row("POST", "report-list", "401 404 404 404 404 404 401", body=report_of("hidden", connector=9)),
+    Row("POST", "report-list", "401 404 400 404 400 400 401", body=with_alices_session("hidden")),
+    Row("POST", "report-list", "401 404 404 404 404 404 401", body=report_of("deleted")),
     Row("GET", "report-detail", PARTIES, **REPORT),
     Row("POST", "report-answer", "401 403 404 200 404 200 401", body=always({"text": "Soon."}), **REPORT),
     Row("POST", "report-close", PARTIES, **REPORT),
     Row("GET", "stats", PEOPLE),
     Row("GET", "stats", PEOPLE, query="?as_driver=true"),
+    Row("GET", "stats", PEOPLE, query="?charger={stage.hidden.pk}"),
+    Row("GET", "stats", PEOPLE, query="?charger={stage.hidden.pk}&as_driver=true"),
+    Row("GET", "stats", PEOPLE, query="?charger=1000000&as_driver=true"),
 ]
 
 ROWS = [*FLEET, *SESSIONS, *COMMANDS, *REPORTS]

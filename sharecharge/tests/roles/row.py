@@ -12,7 +12,8 @@ SUBJECTS = ("nobody", "alice", "charlie", "bob", "otto", "oscar", "dora")
 class Row:
     """`GET wallet → 401 200 200 200 200 200 401`: a request, and what each of SUBJECTS gets as an answer.
 
-    `stage` is Alice's charge at Bob's charger, see stage.py; `address` and `body` are made from it.
+    `stage` is Alice's charge at Bob's charger, see stage.py; `address` and `body` are made from it; `query` may
+    name what is on it: `?charger={stage.hidden.pk}`.
     """
 
     method: str

@@ -1,6 +1,7 @@
 """What the table's rows are about: Alice (a driver) charged at the charger of Bob (an owner).
 
-Charlie drives and Otto owns a charger that nobody else knows of, Oscar operates, Dora was deactivated.
+Charlie drives and Otto owns a charger that nobody else knows of, Oscar operates, Dora was deactivated. `deleted` was
+Bob's, and public.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Stage:
     card: IdTag
     session: ChargingSession
     hidden: Charger
+    deleted: Charger
     command: Command
     report: ProblemReport
     webhook: Webhook
