@@ -17,7 +17,8 @@ class Door(APIView):
     """An address of the API.
 
     `scope` is what a personal API token needs: `<scope>:read` or `<scope>:write`. None: tokens are not let in.
-    `parameters` are the query parameters that are read; others are refused: a misspelt filter would show too much.
+    `parameters` are the query parameters that are read; others are refused, and empty ones: a filter that is
+    misspelt, or whose value got lost, would show too much.
     """
 
     scope: ClassVar[str | None] = None
@@ -33,6 +34,13 @@ class Door(APIView):
         if unknown := request.query_params.keys() - self.known_parameters():
             fault = ErrorDetail(_("There is no such parameter here."), "unknown_parameter")
             raise ValidationError({name: [fault] for name in sorted(unknown)})
+        if not self._is_form(request) and (empty := [name for name, text in request.query_params.items() if not text]):
+            fault = ErrorDetail(_("This parameter is empty. Leave it out, or give it a value."), "empty_parameter")
+            raise ValidationError({name: [fault] for name in sorted(empty)})
+
+    def _is_form(self, request: Request) -> bool:
+        """The filters of the framework's page for browsers: a form sends all its fields."""
+        return getattr(request, "accepted_renderer", None) is not None and request.accepted_renderer.format == "api"
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """The framework's page for browsers has styles inside; its scripts are files of ours."""

@@ -213,3 +213,12 @@ def test_lists_are_ones_own(alice, charlie):
     for what, count in (("payouts", 1), ("top-ups", 2)):
         assert len(client_of(alice).get(f"/api/v1/wallet/{what}").json()["results"]) == count
     assert client_of(charlie).get("/api/v1/wallet/payouts").json()["results"] == []
+
+
+def test_an_empty_parameter_is_refused_but_not_from_the_form_for_browsers(alice):
+    client = client_of(alice)
+    told = client.get("/api/v1/wallet/entries?limit=")
+    assert (told.status_code, told.json()["field"], told.json()["code"]) == (400, "limit", "empty_parameter")
+    told = client.get("/api/v1/id-tags?is_enabled=")
+    assert (told.status_code, told.json()["code"]) == (400, "empty_parameter")
+    assert client.get("/api/v1/id-tags?is_enabled=", HTTP_ACCEPT="text/html").status_code == 200
