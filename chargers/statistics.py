@@ -1,7 +1,7 @@
 """How much was charged and earned: sums of sessions, and their course by day or month.
 
-A session counts where it began by our clock, in the site's time zone, with what is billed of it so far. Refused starts do
-not count.
+A session counts where it began by our clock, in the site's time zone, with what is billed of it so far. Refused
+starts do not count.
 """
 
 from collections.abc import Iterable, Iterator
