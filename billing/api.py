@@ -117,6 +117,7 @@ class TopUps(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
 )
 class Payouts(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "wallet"
+    only_logged_in = frozenset({"POST"})  # money leaves here, to whatever account is named
     serializer_class = PayoutSerializer
 
     def rows(self) -> QuerySet[Payout]:

@@ -12,13 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing import bills, pricing, units
-from chargers import plausibility, sessions, settlement, shapes, spreadsheets, thinning
+from chargers import plausibility, sessions, settlement, shapes, spreadsheets
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
-
-# A week, one in twenty seconds.
-MOST_SAMPLES = 30_000
 
 
 def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
@@ -183,10 +180,6 @@ def detailed(row: ChargingSession) -> Detailed:
 
 
 def samples(row: ChargingSession, *, every: timedelta | None = None) -> MeterValueQuerySet:
-    """What was measured, or one sample in `every`, of at most `MOST_SAMPLES`."""
+    """What was measured, or one sample in `every`."""
     values = MeterValue.objects.filter(session=row)
-    if every is None:
-        return values
-    fields = ("pk", "measured_at", "received_at", "energy_wh")
-    known = [thinning.Sample(*fact) for fact in values.order_by("pk").values_list(*fields)[:MOST_SAMPLES]]
-    return values.filter(pk__in=thinning.one_in(known, every))
+    return values if every is None else values.one_in(every)

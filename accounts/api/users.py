@@ -41,6 +41,7 @@ class UserFilter(Filters):
 )
 class Users(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = "users"
+    only_logged_in = frozenset({"PATCH", "DELETE"})  # roles are made here
     serializer_class = UserSerializer
     filterset_class = UserFilter
     filter_backends = (DjangoFilterBackend, Ordering)

@@ -47,7 +47,8 @@ class TokenAuthentication(BaseAuthentication):
         token = tokens.find(text)
         if token is None:
             raise AuthenticationFailed(_("This token is not valid any more."), "token_not_valid")
-        area = getattr(request.parser_context["view"], "scope", None)
+        view = request.parser_context["view"]
+        area = None if request.method in getattr(view, "only_logged_in", ()) else getattr(view, "scope", None)
         if not tokens.allows(token, area, to_write=request.method not in SAFE_METHODS):
             raise PermissionDenied(_("This token is not for that: its scopes do not include it."), "scope_missing")
         return token.user, token

@@ -17,11 +17,13 @@ class Door(APIView):
     """An address of the API.
 
     `scope` is what a personal API token needs: `<scope>:read` or `<scope>:write`. None: tokens are not let in.
+    `only_logged_in` are the methods for which no token suffices: what a thief of one must not be able to do.
     `parameters` are the query parameters that are read; others are refused, and empty ones: a filter that is
     misspelt, or whose value got lost, would show too much.
     """
 
     scope: ClassVar[str | None] = None
+    only_logged_in: ClassVar[frozenset[str]] = frozenset()
     parameters: ClassVar[frozenset[str]] = frozenset()
 
     @property

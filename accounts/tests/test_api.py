@@ -278,6 +278,15 @@ def test_a_token_may_do_what_its_scopes_say(alice, scopes, method, path, status)
     assert getattr(client, method)(f"/api/v1/{path}", format="json").status_code == status
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("post", "wallet/payouts"), ("patch", "users/1"), ("delete", "users/1"), ("delete", "users/me")],
+)
+def test_no_token_takes_money_out_or_changes_people(oscar, method, path):
+    refused = getattr(client_with(issue(oscar, *tokens.SCOPES)), method)(f"/api/v1/{path}", {}, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
 def test_where_no_scope_is_declared_no_token_is_let_in(alice):
     client = client_with(issue(alice))
     assert client.get("/api/v1/tokens").json()["code"] == "scope_missing"

@@ -183,3 +183,14 @@ def test_other_origins_are_not_let_in_unless_a_setting_names_them(client):
     assert "Access-Control-Allow-Origin" not in client.get("/api/people", headers=asked)
     with override_settings(CORS_ALLOWED_ORIGINS=["https://app.example.org"]):
         assert client.get("/api/people", headers=asked)["Access-Control-Allow-Origin"] == "https://app.example.org"
+
+
+def test_a_browser_may_send_the_headers_that_the_api_reads(client):
+    asked = {
+        "origin": "https://app.example.org",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization, idempotency-key, if-none-match",
+    }
+    with override_settings(CORS_ALLOWED_ORIGINS=["https://app.example.org"]):
+        allowed = client.options("/api/people", headers=asked)["Access-Control-Allow-Headers"].split(", ")
+    assert {"authorization", "idempotency-key", "if-none-match"} <= set(allowed)

@@ -4,15 +4,16 @@ Who asks for a charger that is somebody else's gets 404, as if it did not exist;
 the public shape and everything else is 403.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import conditional_page
 from django_filters.rest_framework import CharFilter, ChoiceFilter, DjangoFilterBackend, NumberFilter
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
@@ -131,7 +132,7 @@ PAGE = {200: serializers.EITHER, 304: OpenApiResponse(description="The page is a
     list=extend_schema(operation_id="chargers_list", parameters=OF_PAGE, responses=PAGE),
     retrieve=extend_schema(operation_id="chargers_retrieve", responses=serializers.EITHER),
 )
-class ChargerResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
+class ChargerResource(mixins.RetrieveModelMixin, Resource):
     """Everybody reads what is shared; owners register and change their own; operators see and change all."""
 
     scope: ClassVar[str | None] = "chargers"
@@ -160,13 +161,20 @@ class ChargerResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         visibility.require_manager(charger, self.person)
         return charger
 
-    @method_decorator(conditional_page)
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """What is shared, and one's own. Asked again with its ETag it answers 304 as long as nothing has changed."""
-        response = super().list(request, *args, **kwargs)
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        pages: Any = self.paginator
+        links = (pages.get_next_link(), pages.get_previous_link())
+        etag = f'W/"{serializers.version(rows, visitor(request), *links)}"'
+        response = get_conditional_response(request._request, etag=etag) or self.page_of(rows)
+        response["ETag"] = etag
         patch_cache_control(response, private=True, no_cache=True)
         patch_vary_headers(response, ["Authorization", "Cookie", "Accept-Language"])
         return response
+
+    def page_of(self, rows: Sequence[Charger]) -> HttpResponseBase:
+        return self.get_paginated_response(self.get_serializer(rows, many=True).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One charger, in the shape that you may see."""

@@ -1,18 +1,18 @@
 """Oneself, for programs, where chargers, sessions and money have to be looked at, too."""
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import credentials
 from accounts.api import users
-from accounts.models import ApiToken
 from accounts.serializers import PasswordSerializer
 from chargers import departures
 
 
 class Me(users.Me):
+    only_logged_in = frozenset({"DELETE"})
+
     @extend_schema(
         operation_id="me_destroy",
         tags=["users"],
@@ -24,8 +24,6 @@ class Me(users.Me):
 
         The password is asked for, and personal tokens cannot do it.
         """
-        if isinstance(request.auth, ApiToken):
-            raise PermissionDenied
         asked = PasswordSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         credentials.prove(request._request, self.person, **asked.validated_data)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Min, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -241,6 +243,23 @@ class ChargingSession(models.Model):
         return None if self.cost is None or self.fee is None else self.cost - self.fee
 
 
+class Span(Func):
+    """Which of the spans of `seconds` since 1970 a moment lies in, as a number."""
+
+    output_field = models.BigIntegerField()
+
+    def __init__(self, moment: str, *, seconds: int) -> None:
+        super().__init__(F(moment), seconds=seconds)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / %(seconds)d)", **options
+        )
+
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
+        return self.as_sql(compiler, connection, template="STRFTIME('%%%%s', %(expressions)s) / %(seconds)d", **options)
+
+
 class MeterValueQuerySet(models.QuerySet["MeterValue"]):
     def registers(self) -> MeterValueQuerySet:
         """The samples that carry an energy register, in the order in which they came."""
@@ -251,6 +270,12 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
         keys = [session.pk for session in sessions]
         found = self.filter(session__in=keys, energy_wh__isnull=False).order_by().values_list("session")
         return dict(found.annotate(models.Max("energy_wh"))) if keys else {}
+
+    def one_in(self, every: timedelta) -> MeterValueQuerySet:
+        """The first of each span of time by the charger's clock, if possible one with a register. Of one session."""
+        spans = self.order_by().annotate(span=Span("measured_at", seconds=int(every.total_seconds()))).values("span")
+        first = Coalesce(Min("pk", filter=Q(energy_wh__isnull=False)), Min("pk"))
+        return self.filter(pk__in=spans.annotate(first=first).values("first"))
 
 
 class MeterValue(models.Model):

@@ -1,5 +1,8 @@
 """Chargers as programs see them: one shape for everybody, one for whoever owns or operates them."""
 
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +12,7 @@ from rest_framework import serializers
 from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
 from chargers import message_log, shapes, visibility
-from chargers.models import Charger, ConnectionAttempt, Message
+from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
 from chargers.serializers.people import PersonSerializer
 
@@ -20,14 +23,16 @@ class ChargerRowSerializer(ModelSerializer[Charger]):
     """What both shapes have. The rows come from `with_plugs`."""
 
     state = serializers.SerializerMethodField(help_text="The best that one of its plugs offers.")
-    seen_at = serializers.DateTimeField(
-        source="last_seen_at", read_only=True, allow_null=True, help_text="When it was heard last."
-    )
+    seen_at = serializers.SerializerMethodField(help_text="When it was heard last; null while it is online.")
     url = serializers.CharField(source="get_absolute_url", read_only=True, help_text="The path of its page for people.")
 
     @extend_schema_field({"type": "string", "enum": list(STATES)})
     def get_state(self, charger: Charger) -> str:
         return shapes.state_of(charger)
+
+    def get_seen_at(self, charger: Charger) -> datetime | None:
+        """What is online was heard just now: told exactly, no list would ever stay the same."""
+        return None if charger.is_online else charger.last_seen_at
 
 
 class PublicChargerSerializer(ChargerRowSerializer):
@@ -138,6 +143,30 @@ class ChargerSerializer(serializers.BaseSerializer[Charger]):
     def to_representation(self, charger: Charger) -> Any:
         is_own = visibility.may_manage(charger, viewer_of(self.context))
         return (self._own if is_own else self._public).to_representation(charger)
+
+
+# Counted up when the shapes tell something else: programs keep an old answer for as long as its version holds.
+FORMAT = 1
+UNTOLD = frozenset({"last_seen_at", "connection_mark"})
+
+
+def version(chargers: Iterable[Charger], viewer: User | None, *links: str | None) -> str:
+    """Changes whenever a page of these would tell this viewer something else. Costs a fraction of the page."""
+    told = [
+        (
+            *_values(charger),
+            charger.is_online or charger.last_seen_at,
+            charger.owner.name,
+            [(*_values(plug), plug.price_per_kwh) for plug in charger.all_connectors],  # type: ignore[attr-defined]
+        )
+        for charger in chargers
+    ]
+    who = viewer and (viewer.pk, viewer.is_staff)
+    return hashlib.blake2b(repr((FORMAT, settings.CURRENCY, who, links, told)).encode(), digest_size=12).hexdigest()
+
+
+def _values(row: Charger | Connector) -> Iterator[Any]:
+    return (getattr(row, field.attname) for field in row._meta.concrete_fields if field.attname not in UNTOLD)
 
 
 EITHER = PolymorphicProxySerializer(

@@ -1,6 +1,9 @@
 """Chargers and plugs, for programs."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from billing import wallets
@@ -163,10 +166,30 @@ def test_an_unchanged_list_is_304(online, other):
     etag = client.get(path)["ETag"]
     again = client.get(path, headers={"If-None-Match": etag})
     assert (again.status_code, again.content) == (304, b"")
+    later = timezone.now() + timedelta(seconds=5)
+    Charger.objects.exclude(last_seen_at=None).update(last_seen_at=later)
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 304  # heard again is no news
     Connector.objects.update(status="Charging")
     changed = client.get(path, headers={"If-None-Match": etag})
     assert changed.status_code == 200
     assert "no-cache" in changed["Cache-Control"]
+
+
+NEWS = {
+    "a name": lambda charger: Charger.objects.update(name="New"),
+    "silence": lambda charger: Charger.objects.update(last_seen_at=timezone.now() - timedelta(days=1)),
+    "a price": lambda charger: registry.set_price(charger.connectors.get(), 700),
+    "sharing": lambda charger: registry.set_sharing(charger, sharing=False),
+    "one more": lambda charger: registry.register(owner=charger.owner, name="C", latitude=1.0, longitude=1.0),
+}
+
+
+@pytest.mark.parametrize("change", NEWS.values(), ids=NEWS)
+def test_any_news_gives_the_list_another_etag(change, online, bob):
+    client, path = client_of(bob), "/api/v1/chargers?limit=1&ordering=id"
+    etag = client.get(path)["ETag"]
+    change(online)
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
 @pytest.mark.parametrize("is_owner", [False, True])

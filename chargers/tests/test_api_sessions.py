@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from chargers import settlement, spreadsheets
+from chargers import settlement, spreadsheets, thinning
 from chargers.models import ChargingSession, Connector, MeterValue
 from chargers.tests.test_api_chargers import client_of, get
 from chargers.tests.test_session_pages import make_session
@@ -174,8 +174,27 @@ def test_readings_in_pages_and_thinned(settled, alice):
             measured_at=at + timedelta(seconds=second),
         )  # fmt: skip
     assert len(get(f"{path}?every=10&limit=100", alice)["results"]) == 12
+    # Page by page it is the same, and none of them reads the session into memory.
+    pages = [get(f"{path}?every=10&limit=5", alice)]
+    while pages[-1]["next"]:
+        pages.append(client_of(alice).get(pages[-1]["next"]).json())
+    told = [row["id"] for page in pages for row in page["results"]]
+    assert told == [row["id"] for row in get(f"{path}?every=10&limit=100", alice)["results"]]
     for every in ("0", "x", "-1", "86401"):
         assert client_of(alice).get(f"/api/v1/{path}?every={every}").json()["field"] == "every"
+
+
+@pytest.mark.parametrize("seconds", [1, 7, 60, 3600])
+def test_the_database_thins_as_the_pure_rule_does(settled, seconds):
+    at = datetime(2026, 1, 1, 23, 59, 30, tzinfo=UTC)
+    for index in range(60):
+        MeterValue.objects.create(
+            charger=settled.charger, connector_id=1, session=settled, raw=[], digest=index + 100, received_at=at,
+            measured_at=at + timedelta(seconds=1.3 * (index * 7 % 60)), energy_wh=None if index % 3 else index,
+        )  # fmt: skip
+    samples, every = settled.meter_values.order_by("pk"), timedelta(seconds=seconds)
+    known = [thinning.Sample(row.pk, row.measured_at, row.received_at, row.energy_wh) for row in samples]
+    assert set(samples.one_in(every).values_list("pk", flat=True)) == thinning.one_in(known, every)
 
 
 def test_a_receipt(settled, alice):

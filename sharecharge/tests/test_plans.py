@@ -124,6 +124,7 @@ LISTS_OF_THE_API = [
     ("bob", "chargers/{charger}/commands"),
     ("bob", "chargers/{charger}/attempts"),
     ("alice", "sessions/{session}/meter-values"),
+    ("alice", "sessions/{session}/meter-values?every=60"),
     ("bob", "reports"),
 ]
 
