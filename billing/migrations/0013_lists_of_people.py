@@ -3,19 +3,23 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.indexes import AddIndexBesideWriters
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("billing", "0012_payouts_decided"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="payout",
             index=models.Index(fields=["user", "-id"], name="payout_by_user"),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="topup",
             index=models.Index(fields=["user", "-id"], name="top_up_by_user"),
         ),

@@ -47,10 +47,6 @@ class Migration(migrations.Migration):
                 "ordering": ("-pk",),
             },
         ),
-        migrations.AddIndex(
-            model_name="command",
-            index=models.Index(fields=["charger", "-id"], name="command_by_charger"),
-        ),
         migrations.AddField(
             model_name="problemreport",
             name="answered_by",

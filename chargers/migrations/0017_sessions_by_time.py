@@ -3,8 +3,12 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.indexes import AddIndexBesideWriters
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("accounts", "0001_initial"),
         ("chargers", "0016_card_claims"),
@@ -12,11 +16,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="chargingsession",
             index=models.Index(fields=["owner", "start_received_at"], name="session_by_owner_and_time"),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="chargingsession",
             index=models.Index(fields=["start_received_at"], name="session_by_time"),
         ),
