@@ -36,6 +36,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 KEY_REUSED = OpenApiResponse(Error, description="The key was used for something else.")
 NOT_COVERED = OpenApiResponse(Error, description="There is too little free money, or something is owed.")
 
+WALLET = OpenApiExample(
+    "while a car charges",
+    {"balance": "1000.00", "held": "172.00", "available": "828.00", "owed": "0.00", "currency": "CZK"},
+    response_only=True,
+)
+
 
 def idempotency_key(request: Request) -> str:
     """Refused (400): there is none, or a longer one than we keep."""
@@ -53,7 +59,7 @@ class WalletView(Door):
 
     scope: ClassVar[str | None] = "wallet"
 
-    @extend_schema(responses=WalletSerializer)
+    @extend_schema(responses=WalletSerializer, examples=[WALLET])
     def get(self, request: Request) -> Response:
         """What is in the wallet, on hold, and owed."""
         return Response(WalletSerializer(wallets.wallet_of(self.person)).data)

@@ -17,7 +17,7 @@ from rest_framework.reverse import reverse
 from accounts.models import User
 from accounts.rest.throttles import Commands, Everybody
 from accounts.rest.views import Resource
-from chargers import authorization, commands, control
+from chargers import authorization, commands, control, shapes
 from chargers.api.chargers import OfCharger
 from chargers.models import Charger, ChargingSession, Command, Connector
 from chargers.serializers import commands as serializers
@@ -77,6 +77,13 @@ EXAMPLES = [
     example("Change it (operators)", Action.CHANGE_CONFIGURATION, key="HeartbeatInterval", value="300"),
 ]
 ACCEPTED = {202: serializers.CommandDetailSerializer}
+BEGUN: dict[str, Any] = {
+    "id": 5, "action": "remote_start", "charger": 7, "connector": 1, "session": 42, "state": "accepted",
+    "payload": {"connector_id": 1}, "answer": "Accepted", "error": "", "requested_by": {"id": 3, "name": "Alice"},
+    "created_at": "2026-11-25T08:00:00Z", "expires_at": "2026-11-25T08:02:00Z", "sent_at": "2026-11-25T08:00:00Z",
+    "answered_at": "2026-11-25T08:00:01Z", "is_over": True, "seconds_left": None, "configuration": None,
+    "steps": [{"name": name, "state": "done"} for name in shapes.STEPS],
+}  # fmt: skip
 
 
 class Asking(Resource):
@@ -167,7 +174,11 @@ class SessionStop(Asking):
 
 @extend_schema(tags=["commands"])
 @extend_schema_view(
-    retrieve=extend_schema(operation_id="commands_retrieve", responses=serializers.CommandDetailSerializer)
+    retrieve=extend_schema(
+        operation_id="commands_retrieve",
+        responses=serializers.CommandDetailSerializer,
+        examples=[OpenApiExample("a start that led to a session", BEGUN, response_only=True)],
+    )
 )
 class CommandResource(mixins.RetrieveModelMixin, Resource):
     """What became of a command."""

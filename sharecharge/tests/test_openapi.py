@@ -31,6 +31,23 @@ def test_the_committed_one_is_served_and_known_by_its_etag():
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_examples_of_answers_have_the_fields_of_their_shapes():
+    schema = yaml.safe_load(made_now())
+    bodies = [
+        body
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        for body in answer.get("content", {}).values()
+        if "examples" in body
+    ]
+    assert len(bodies) >= 4
+    for body in bodies:
+        shape = schema["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+        for example in body["examples"].values():
+            assert example["value"].keys() == shape["properties"].keys()
+
+
 def test_nothing_of_the_internal_api_is_in_it():
     assert "internal" not in made_now()
 
