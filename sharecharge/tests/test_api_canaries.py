@@ -15,11 +15,12 @@ POSITION = ("49.868613", "16.312749")
 
 def secrets_from(who, cast):
     """What must never reach this subject."""
-    of_charger = {cast.charger.identity, SERIAL, STREET, *POSITION}
     hidden = {cast.hidden.identity, "Hidden"}
     secrets = {cast.charger.password_hmac, cast.hidden.password_hmac}
     if who not in ("bob", "oscar"):
-        secrets |= of_charger | {"bob@example.com"}
+        secrets |= {cast.charger.identity, SERIAL, "bob@example.com"}
+    if who not in ("alice", "charlie", "bob", "oscar"):  # who could charge there has to find it
+        secrets |= {STREET, *POSITION}
     if who not in ("otto", "oscar"):
         secrets |= hidden | {"otto@example.com"}
     if who not in ("alice", "oscar"):
