@@ -8,7 +8,7 @@ from typing import Any
 
 from allauth.account import signals
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, ResetPasswordKeyForm, UserTokenForm
+from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, UserTokenForm
 from allauth.account.internal.flows.password_reset import finalize_password_reset
 from allauth.account.models import EmailAddress, get_emailconfirmation_model
 from allauth.core import ratelimit
@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import Throttled
 
-from accounts.forms import SignupForm
+from accounts.forms import ResetPasswordKeyForm, SignupForm
 from accounts.models import User
 from sharecharge.errors import Refused
 
@@ -65,6 +65,15 @@ def confirm_email(request: HttpRequest, *, key: str) -> None:
         raise _wrong_key()
 
 
+def resend_confirmation(request: HttpRequest, user: User) -> None:
+    """Sends the mail again that asks to confirm the address. Refused (409): it is confirmed."""
+    limit(request, "confirm_email", key=user.email)
+    address, _is_new = EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"primary": True})
+    if address.verified:
+        raise Refused("email_confirmed", _("This address is confirmed already."))
+    address.send_confirmation(request)
+
+
 def request_password_reset(request: HttpRequest, *, email: str) -> None:
     """Sends a mail: with a link where there is such an account, else with the news that there is none."""
     form = ResetPasswordForm({"email": email})
@@ -74,7 +83,10 @@ def request_password_reset(request: HttpRequest, *, email: str) -> None:
 
 
 def reset_password(request: HttpRequest, *, key: str, password: str) -> None:
-    """Sets a new password by the key of the mail's link (`…/key/<key>/`). Refused (400): the key is no good."""
+    """Sets a new password by the key of the mail's link (`…/key/<key>/`), and ends all personal tokens.
+
+    Refused (400): the key is no good.
+    """
     number, _dash, secret = key.partition("-")
     found = UserTokenForm({"uidb36": number, "key": secret})
     if not found.is_valid() or not found.reset_user.is_active:

@@ -1,15 +1,15 @@
 from typing import Any
 
-from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account import forms as allauth
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts import id_tags
+from accounts import id_tags, tokens
 from accounts.models import User
 from sharecharge.errors import Refused
 
 
-class SignupForm(AllauthSignupForm):
+class SignupForm(allauth.SignupForm):
     name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
     field_order = ("name", "email", "password1", "password2")
 
@@ -70,3 +70,11 @@ class CardForm(forms.Form):
             return id_tags.clean_uid(self.cleaned_data["uid"])
         except Refused as refusal:
             raise forms.ValidationError(str(refusal)) from None
+
+
+class ResetPasswordKeyForm(allauth.ResetPasswordKeyForm):
+    """Of pages and programs."""
+
+    def save(self) -> None:
+        super().save()
+        tokens.revoke_all(self.user)

@@ -61,6 +61,16 @@ def revoke(token: ApiToken) -> None:
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
+def revoke_all(user: User) -> None:
+    """A new password is set because somebody may know the old one, and may have made some."""
+    ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def forget_all(user: User) -> None:
+    """With the names that they were given."""
+    ApiToken.objects.filter(user=user).delete()
+
+
 def allows(token: ApiToken, area: str | None, *, to_write: bool) -> bool:
     """May this token read, or write, in the area? Where there is none, tokens are not let in."""
     return area is not None and f"{area}:{'write' if to_write else 'read'}" in token.scopes

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import id_tags, people
+from accounts import id_tags, people, tokens, webhooks
 from accounts.models import IdTag, User
 from billing import ledger, units, wallets
 from chargers.models import Charger, ChargingSession
@@ -27,7 +27,10 @@ def obstacles(user: User) -> list[str]:
 
 
 def leave(user: User) -> None:
-    """Closes the account for good: cards off, name and address erased. Refused while there is an obstacle."""
+    """Closes the account for good: cards, webhooks and tokens end, name and address are erased.
+
+    Refused while there is an obstacle.
+    """
     with transaction.atomic():
         # In the order of all locks: a start that comes meanwhile waits for its card, and finds it deleted.
         tags = list(IdTag.objects.live().filter(user=user).select_for_update(no_key=True).order_by("pk"))
@@ -36,4 +39,7 @@ def leave(user: User) -> None:
             raise Refused("account_in_use", " ".join(found))
         for tag in tags:
             id_tags.delete(tag)
+        for webhook in user.webhooks.live():
+            webhooks.delete(webhook)
+        tokens.forget_all(user)
         people.forget(user)

@@ -53,6 +53,7 @@ v1 = [
     path("login/refresh", login.RefreshView.as_view(), name="login_refresh"),
     path("logout", login.LogoutView.as_view(), name="logout"),
     path("email/confirm", passwords.EmailConfirmView.as_view(), name="email_confirm"),
+    path("email/resend", passwords.EmailResendView.as_view(), name="email_resend"),
     path("password/reset", passwords.PasswordResetView.as_view(), name="password_reset"),
     path("password/reset/confirm", passwords.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("password/change", passwords.PasswordChangeView.as_view(), name="password_change"),

@@ -71,3 +71,18 @@ class EmailConfirmView(Entrance):
         asked.is_valid(raise_exception=True)
         credentials.confirm_email(request._request, **asked.validated_data)
         return Response(status=204)
+
+
+class EmailResendView(Door):
+    scope: ClassVar[str | None] = None
+
+    @extend_schema(
+        operation_id="email_resend",
+        tags=["login"],
+        request=None,
+        responses={202: OpenApiResponse(description="The mail is on its way.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for another mail to confirm one's address."""
+        credentials.resend_confirmation(request._request, self.person)
+        return Response(status=202)

@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts import logins, people
+from accounts import tokens as personal
 from accounts.models import Login, User
 from conftest import PASSWORD, make_user
 
@@ -334,6 +335,30 @@ def test_a_forgotten_password_is_set_anew_by_the_mails_key_once(dora):
     assert who(tokens.access_token) == REFUSED
     again = post("/api/v1/password/reset/confirm", key=key, password=PASSWORD)
     assert (again.status_code, again.json()["code"]) == (400, "wrong_key")
+
+
+@pytest.mark.parametrize("is_page", [False, True])
+def test_a_reset_ends_the_tokens_that_a_thief_may_have_made(dora, is_page):
+    _token, text = personal.issue(dora, name="Thief", scopes=["account:read"])
+    post("/api/v1/password/reset", email=dora.email)
+    key = key_of(mail.outbox[-1], "/accounts/password/reset/key/")
+    if is_page:
+        browser = Client()
+        form = browser.get(f"/accounts/password/reset/key/{key}/").url
+        assert browser.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}).status_code == 302
+    else:
+        post("/api/v1/password/reset/confirm", key=key, password=NEW_PASSWORD)
+    assert who(text) == REFUSED
+
+
+def test_the_mail_of_the_confirmation_is_sent_again(dora):
+    path, client = "/api/v1/email/resend", client_with(logins.begin(dora).access_token)
+    assert client.post(path).status_code == 202
+    confirmed = post("/api/v1/email/confirm", key=key_of(mail.outbox[-1], "/accounts/confirm-email/"))
+    assert confirmed.status_code == 204
+    cache.clear()
+    assert client.post(path).json()["code"] == "email_confirmed"
+    assert len(mail.outbox) == 1
 
 
 @pytest.mark.parametrize("key", ["", "-", "x", "zzzzzzzzzzzzz-x", "1-\0", "1-x" * 60])

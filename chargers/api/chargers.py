@@ -130,7 +130,7 @@ PAGE = {200: serializers.EITHER, 304: OpenApiResponse(description="The page is a
 @extend_schema(tags=["chargers"])
 @extend_schema_view(
     list=extend_schema(operation_id="chargers_list", parameters=OF_PAGE, responses=PAGE),
-    retrieve=extend_schema(operation_id="chargers_retrieve", responses=serializers.EITHER),
+    retrieve=extend_schema(operation_id="chargers_retrieve", responses=serializers.EITHER_DETAIL),
 )
 class ChargerResource(mixins.RetrieveModelMixin, Resource):
     """Everybody reads what is shared; owners register and change their own; operators see and change all."""
@@ -178,7 +178,8 @@ class ChargerResource(mixins.RetrieveModelMixin, Resource):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One charger, in the shape that you may see."""
-        return super().retrieve(request, *args, **kwargs)
+        shape = serializers.ChargerDetailSerializer(self.get_object(), context=self.get_serializer_context())
+        return Response(shape.data)
 
     @extend_schema(
         operation_id="chargers_create",

@@ -17,7 +17,7 @@ from accounts.rest import authentication
 from chargers import consumers, live, receipts, shapes
 from chargers.consumers import LOG_IN, Closed, Event, header
 from chargers.models import Charger, ChargingSession
-from chargers.serializers.chargers import ChargerSerializer
+from chargers.serializers.chargers import ChargerDetailSerializer, ChargerSerializer
 from chargers.serializers.commands import CommandDetailSerializer
 from chargers.serializers.sessions import SessionDetailSerializer, SessionSerializer
 
@@ -84,7 +84,7 @@ class ChargerListener(Listener):
         return [live.charger_group(self.charger().pk)]
 
     def look(self) -> shapes.Shape:
-        return dict(ChargerSerializer(self.charger(), context=self.context).data)
+        return dict(ChargerDetailSerializer(self.charger(), context=self.context).data)
 
 
 class SessionsListener(Listener):

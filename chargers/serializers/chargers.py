@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
@@ -54,6 +54,34 @@ class PublicChargerSerializer(ChargerRowSerializer):
     @extend_schema_field({"const": "public"})
     def get_view(self, charger: Charger) -> str:
         return "public"
+
+
+class PositionSerializer(Serializer):
+    latitude = serializers.FloatField(read_only=True)
+    longitude = serializers.FloatField(read_only=True)
+
+
+class PublicDetailSerializer(PublicChargerSerializer):
+    """The same by itself: whoever charged there, or could charge there now, also learns where exactly it is."""
+
+    address = serializers.SerializerMethodField(help_text="Null for who may not know it.")
+    position = serializers.SerializerMethodField(help_text="The exact one. Null for who may not know it.")
+
+    class Meta(PublicChargerSerializer.Meta):
+        fields = (*PublicChargerSerializer.Meta.fields, "address", "position")  # type: ignore[assignment]  # two more
+        read_only_fields = fields  # type: ignore[assignment]
+
+    def to_representation(self, charger: Charger) -> Any:
+        charger.is_entitled = visibility.may_see_address(charger, self.viewer)  # type: ignore[attr-defined]
+        return super().to_representation(charger)
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_address(self, charger: Charger) -> str | None:
+        return charger.address if charger.is_entitled else None  # type: ignore[attr-defined]
+
+    @extend_schema_field(PositionSerializer(allow_null=True))
+    def get_position(self, charger: Charger) -> Any:
+        return PositionSerializer(charger).data if charger.is_entitled else None  # type: ignore[attr-defined]
 
 
 class OwnChargerSerializer(ChargerRowSerializer):
@@ -135,14 +163,20 @@ class ChargerSerializer(serializers.BaseSerializer[Charger]):
     class Meta:
         model = Charger
 
+    public: ClassVar[type[PublicChargerSerializer]] = PublicChargerSerializer
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._own = OwnChargerSerializer(context=self.context)
-        self._public = PublicChargerSerializer(context=self.context)
+        self._public = self.public(context=self.context)
 
     def to_representation(self, charger: Charger) -> Any:
         is_own = visibility.may_manage(charger, viewer_of(self.context))
         return (self._own if is_own else self._public).to_representation(charger)
+
+
+class ChargerDetailSerializer(ChargerSerializer):
+    public = PublicDetailSerializer
 
 
 # Counted up when the shapes tell something else: programs keep an old answer for as long as its version holds.
@@ -172,6 +206,11 @@ def _values(row: Charger | Connector) -> Iterator[Any]:
 EITHER = PolymorphicProxySerializer(
     component_name="Charger",
     serializers={"public": PublicChargerSerializer, "owner": OwnChargerSerializer},
+    resource_type_field_name="view",
+)
+EITHER_DETAIL = PolymorphicProxySerializer(
+    component_name="ChargerDetail",
+    serializers={"public": PublicDetailSerializer, "owner": OwnChargerSerializer},
     resource_type_field_name="view",
 )
 

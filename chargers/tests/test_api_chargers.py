@@ -48,13 +48,23 @@ def other(bob, online):
 def test_everybody_sees_a_shared_charger_without_what_is_private(online):
     Charger.objects.update(serial_number="SC-SERIAL")
     [row] = get("chargers")["results"]
-    assert row == get(f"chargers/{online.pk}")
+    assert get(f"chargers/{online.pk}") == {**row, "address": None, "position": None}
     assert row["view"] == "public"
     assert (row["latitude"], row["longitude"]) == (online.public_latitude, online.public_longitude)
     assert (row["state"], row["connectors"][0]["price_per_kwh"], row["connectors"][0]["state"]) == (
         "free", "5.00", "free",
     )  # fmt: skip
     assert not [secret for secret in (*SECRETS, online.identity) if secret in str(row)]
+
+
+def test_who_could_charge_there_or_has_charged_learns_the_exact_place(online, connector, alice, oscar):
+    dora = make_user("Dora")  # without money
+    path, exact = f"chargers/{online.pk}", {"latitude": 49.868613, "longitude": 16.312749}
+    assert (get(path, alice)["address"], get(path, alice)["position"]) == ("Tichá 1234, 570 01 Litomyšl", exact)
+    assert (get(path, dora)["address"], get(path, dora)["position"]) == (None, None)
+    assert [row["latitude"] for row in get("chargers", alice)["results"]] == [online.public_latitude]
+    make_session(online, dora, status="ended", stop_received_at=timezone.now(), ended_at=timezone.now())
+    assert get(path, dora)["position"] == exact
 
 
 @pytest.mark.parametrize("who", ["bob", "oscar"])

@@ -3,8 +3,8 @@
 from django.test import Client
 from django.utils import timezone
 
-from accounts import id_tags, people
-from accounts.models import IdTag, User
+from accounts import id_tags, people, tokens, webhooks
+from accounts.models import ApiToken, IdTag, User
 from billing.models import Entry
 from chargers import authorization, departures, registry
 from chargers.models import Charger, ChargingSession
@@ -45,7 +45,13 @@ def test_what_is_left_tells_of_nobody(online: Charger):
     dora = make_user("Dora")
     card = id_tags.issue(user=dora, uid="04D0RA00", name="Dora's card")
     session = session_of(dora, online, status="settled")
+    people.become_owner(dora)
+    webhook = webhooks.create(dora, url="https://hooks.example/", listens_to=["session.started"])
+    tokens.issue(dora, name="Dora's home", scopes=["wallet:read"])
     departures.leave(dora)
+    webhook.refresh_from_db()
+    assert webhook.deleted_at is not None
+    assert not ApiToken.objects.exists()
     dora.refresh_from_db()
     session.refresh_from_db()
     assert (dora.is_active, dora.has_usable_password(), "dora" in f"{dora.name}{dora.email}".lower()) == (False,) * 3

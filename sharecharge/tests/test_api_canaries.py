@@ -21,7 +21,6 @@ BANK_ACCOUNT = "987654321/0800"
 
 def secrets_from(who, cast):
     """What must never reach this subject."""
-    of_charger = {cast.charger.identity, SERIAL, STREET, POSTAL_CODE, *POSITION}
     hidden = {cast.hidden.identity, "Hidden"}
     secrets = told_to_nobody(cast)
     for other in ("charlie", "oscar"):
@@ -30,7 +29,9 @@ def secrets_from(who, cast):
     if who != "alice":
         secrets.add(BANK_ACCOUNT)
     if who not in ("bob", "oscar"):
-        secrets |= of_charger | {"bob@example.com"}
+        secrets |= {cast.charger.identity, SERIAL, "bob@example.com"}
+    if who not in ("alice", "charlie", "bob", "oscar"):  # who could charge there has to find it
+        secrets |= {STREET, POSTAL_CODE, *POSITION}
     if who not in ("otto", "oscar"):
         secrets |= hidden | {"otto@example.com"}
     if who not in ("alice", "oscar"):
