@@ -4,21 +4,27 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from django_filters.rest_framework import ChoiceFilter
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rest.errors import Error
+from accounts.rest.filters import Filters
 from accounts.rest.pagination import MergedPages
+from accounts.rest.permissions import IsOperator
 from accounts.rest.views import Door, Resource
 from billing import bills, payouts, providers, wallets
 from billing.models import Entry, Payout, TopUp
 from billing.serializers import (
     EntrySerializer,
     Line,
+    OperatedPayoutSerializer,
     PayoutSerializer,
+    RefusalSerializer,
     RequestedTopUpSerializer,
     TopUpSerializer,
     WalletSerializer,
@@ -151,3 +157,39 @@ class Payouts(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         """Take the wish back, while nobody has decided: the money is free again."""
         payouts.cancel(self.get_object())
         return Response(status=204)
+
+
+class PayoutFilters(Filters):
+    status = ChoiceFilter(choices=Payout.Status.choices)
+
+
+@extend_schema(tags=["payouts"])
+@extend_schema_view(
+    list=extend_schema(summary="Everybody's payouts, newest first.", operation_id="payouts_list"),
+    retrieve=extend_schema(summary="One payout of anybody.", operation_id="payouts_retrieve"),
+)
+class OperatedPayouts(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
+    """For operators, who send the money and say so. No token can."""
+
+    scope: ClassVar[str | None] = None
+    permission_classes = (IsOperator,)
+    serializer_class = OperatedPayoutSerializer
+    filterset_class = PayoutFilters
+
+    def rows(self) -> QuerySet[Payout]:
+        return Payout.objects.all()
+
+    @extend_schema(operation_id="payouts_pay", request=None)
+    @action(detail=True, methods=["post"])
+    def pay(self, request: Request, pk: str) -> Response:
+        """The money was sent: it leaves the wallet, once."""
+        return Response(self.get_serializer(payouts.pay(self.get_object(), by=self.person)).data)
+
+    @extend_schema(operation_id="payouts_refuse", request=RefusalSerializer)
+    @action(detail=True, methods=["post"])
+    def refuse(self, request: Request, pk: str) -> Response:
+        """The money is not sent and is free again; the person reads why."""
+        asked = RefusalSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        refused = payouts.refuse(self.get_object(), by=self.person, **asked.validated_data)
+        return Response(self.get_serializer(refused).data)

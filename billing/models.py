@@ -290,7 +290,10 @@ class Payout(models.Model):
         verbose_name = _("payout")
         verbose_name_plural = _("payouts")
         ordering = ("-pk",)
-        indexes = (models.Index(fields=["user", "-id"], name="payout_by_user"),)
+        indexes = (
+            models.Index(fields=["user", "-id"], name="payout_by_user"),
+            models.Index(fields=["-id"], condition=Q(status="requested"), name="payout_to_be_decided"),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="payout_is_positive"),
             models.UniqueConstraint(fields=["user", "idempotency_key"], name="payout_once_per_key"),

@@ -95,3 +95,15 @@ class PayoutSerializer(ModelSerializer[Payout]):
         model = Payout
         fields = ("id", "amount", "bank_account", "status", "reason", "created_at", "finished_at")
         read_only_fields = ("status", "reason", "created_at", "finished_at")
+
+
+class OperatedPayoutSerializer(PayoutSerializer):
+    """As operators see it."""
+
+    class Meta(PayoutSerializer.Meta):
+        fields = (*PayoutSerializer.Meta.fields, "user", "decided_by")  # type: ignore[assignment]  # two more
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class RefusalSerializer(Serializer):
+    reason = serializers.CharField(max_length=200, help_text="The person reads it.")

@@ -25,6 +25,14 @@ WINDOW = timedelta(minutes=2)
 UNKNOWN = frozenset({Reason.UNKNOWN_CARD, Reason.CARD_DELETED})
 
 
+def begin_at(code: str, *, user: User) -> CardClaim:
+    """The same by the number on the charger. Refused: `user` sees no charger with it."""
+    charger = Charger.objects.openable_by(user).filter(code=code).first()
+    if charger is None:
+        raise Refused("no_charger", _("There is no charger with this number."), status=404, field="code")
+    return begin(charger, user=user)
+
+
 def begin(charger: Charger, *, user: User) -> CardClaim:
     """From now on a card may be held to the charger. Refused: it is offline, or somebody else does the same there."""
     if not charger.is_online:

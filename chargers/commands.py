@@ -286,7 +286,7 @@ def told_configuration(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"key": str(item.get("key"))[:50], "value": item.get("value"), "readonly": bool(item.get("readonly"))}
         for item in result.get("configurationKey") or []
-        if isinstance(item, dict) and item.get("key") != AUTHORIZATION_KEY
+        if isinstance(item, dict) and str(item.get("key")).casefold() != AUTHORIZATION_KEY.casefold()
     ]
 
 

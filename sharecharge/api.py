@@ -14,7 +14,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api import id_tags, login, passwords, tokens, users, webhooks
 from billing import api as billing
-from chargers.api import chargers, commands, connectors, people, problems, sessions, stats
+from chargers.api import chargers, commands, connectors, people, places, problems, sessions, stats
 from ocpp_gateway import api as internal
 
 OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
@@ -45,6 +45,7 @@ router.register("tokens", tokens.Tokens, "token")
 router.register("wallet/entries", billing.Entries, "entry")
 router.register("wallet/top-ups", billing.TopUps, "top-up")
 router.register("wallet/payouts", billing.Payouts, "payout")
+router.register("payouts", billing.OperatedPayouts, "operated-payout")
 
 CSV = {"content_negotiation_class": sessions.AnyAccept, "pagination_class": None}
 
@@ -60,6 +61,8 @@ v1 = [
     path("users/me", people.Me.as_view(), name="me"),
     path("users/me/become-owner", users.BecomeOwnerView.as_view(), name="become_owner"),
     re_path("^id-tags/lookup/(?P<uid>[0-9A-Za-z]{1,20})$", id_tags.IdTagLookup.as_view(), name="id_tag_lookup"),
+    path("id-tags/claims", people.Claim.as_view(), name="claim"),
+    path("places", places.Places.as_view(), name="places"),
     path("wallet", billing.WalletView.as_view(), name="wallet"),
     path("internal/", include(internal.urlpatterns)),
     re_path(

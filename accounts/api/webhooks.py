@@ -109,7 +109,8 @@ class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         if not told["is_enabled"]:
             webhooks.change(webhook, is_enabled=False)
         location = reverse("api:webhook-detail", args=[webhook.pk])
-        return Response(NewWebhookSerializer(webhook).data, status=201, headers={"Location": location})
+        where = {"Location": location, "Cache-Control": "no-store"}
+        return Response(NewWebhookSerializer(webhook).data, status=201, headers=where)
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Changes address, events, or whether it is told anything."""
@@ -127,7 +128,8 @@ class Webhooks(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
         """A new secret, at once: what is sent from now on is signed with it."""
-        return Response({"secret": webhooks.rotate_secret(self.get_object())})
+        secret = webhooks.rotate_secret(self.get_object())
+        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
 
     @extend_schema(operation_id="webhooks_ping", request=None, responses={202: DeliverySerializer})
     @action(detail=True, methods=["post"])

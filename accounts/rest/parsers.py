@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import parsers
@@ -33,7 +34,10 @@ class FormParser(parsers.FormParser):
     """For the OAuth2 password form."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return QueryDict(_read(stream), encoding="utf-8")
+        try:
+            return QueryDict(_read(stream), encoding="utf-8")
+        except TooManyFieldsSent:
+            raise ParseError(_("These are too many fields.")) from None
 
 
 def _read(stream: Any) -> bytes:

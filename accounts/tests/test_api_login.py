@@ -321,6 +321,14 @@ def test_the_old_password_cannot_be_guessed_for_ever(dora):
     assert [change(client, old="wrong").status_code for _i in range(6)] == [400] * 5 + [429]
 
 
+def test_too_many_fields_are_told_in_the_shape_of_all_errors(db):
+    fields = urlencode({f"field{number}": "x" for number in range(1_500)})
+    refused = APIClient().generic(
+        "POST", "/api/v1/login/access-token", fields, content_type="application/x-www-form-urlencoded"
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "parse_error")
+
+
 def key_of(message, after) -> str:
     return message.body.partition(after)[2].partition("/")[0]
 

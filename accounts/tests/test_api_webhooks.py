@@ -25,7 +25,9 @@ def test_the_secret_is_shown_once(client):
     assert secret == Webhook.objects.get().secret
     for path in (ROOT, created["Location"]):
         assert secret not in client.get(path).content.decode()
-    renewed = client.post(created["Location"] + "/secret").json()["secret"]
+    answer = client.post(created["Location"] + "/secret")
+    assert created["Cache-Control"] == answer["Cache-Control"] == "no-store"
+    renewed = answer.json()["secret"]
     assert renewed == Webhook.objects.get().secret != secret
 
 

@@ -222,3 +222,21 @@ def test_an_empty_parameter_is_refused_but_not_from_the_form_for_browsers(alice)
     told = client.get("/api/v1/id-tags?is_enabled=")
     assert (told.status_code, told.json()["code"]) == (400, "empty_parameter")
     assert client.get("/api/v1/id-tags?is_enabled=", HTTP_ACCEPT="text/html").status_code == 200
+
+
+def test_an_operator_decides_and_the_person_reads_it(alice, oscar):
+    paid, refused = (
+        payouts.request(alice, amount=10_000, bank_account="123456/0100", idempotency_key=key) for key in "ab"
+    )
+    operator = client_of(oscar)
+    listed = operator.get("/api/v1/payouts?status=requested").json()["results"]
+    assert [(row["id"], row["user"], row["amount"]) for row in listed] == [
+        (refused.pk, alice.pk, "100.00"), (paid.pk, alice.pk, "100.00"),
+    ]  # fmt: skip
+    assert operator.post(f"/api/v1/payouts/{paid.pk}/pay").json()["decided_by"] == oscar.pk
+    answer = operator.post(f"/api/v1/payouts/{refused.pk}/refuse", {"reason": "No such account."}, format="json")
+    assert answer.status_code == 200
+    assert operator.post(f"/api/v1/payouts/{paid.pk}/pay").json()["code"] == "payout_decided"
+    own = client_of(alice).get("/api/v1/wallet/payouts").json()["results"]
+    assert [(row["status"], row["reason"]) for row in own] == [("refused", "No such account."), ("paid", "")]
+    assert wallets.wallet_of(alice).balance == 90_000

@@ -77,7 +77,10 @@ class ChargerFilters(Filters):
 
     def of_plug(self, chargers: ChargerQuerySet, name: str, value: Any) -> ChargerQuerySet:
         """Gathered into one condition by `filter_queryset`; a plug is free only at a charger that is heard."""
-        return chargers.heard() if name == "free_now" and value else chargers
+        if name != "free_now":
+            return chargers
+        free = Charger.objects.heard().with_plug(status__in=Connector.FREE_STATUSES)
+        return chargers.heard() if value else chargers.exclude(pk__in=free.order_by().values("pk"))
 
     def in_box(self, chargers: ChargerQuerySet, name: str, value: str) -> ChargerQuerySet:
         try:
@@ -90,7 +93,10 @@ class ChargerFilters(Filters):
 
     def usable(self, chargers: ChargerQuerySet, name: str, value: bool) -> ChargerQuerySet:
         person = self.require_person()
-        return authorization.usable_by(person, chargers) if value else chargers
+        if value:
+            return authorization.usable_by(person, chargers)
+        usable = authorization.usable_by(person, Charger.objects.all())
+        return chargers.exclude(pk__in=usable.order_by().values("pk"))
 
     def of_mine(self, chargers: ChargerQuerySet, name: str, value: bool) -> ChargerQuerySet:
         person = self.require_person()

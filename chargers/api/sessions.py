@@ -109,8 +109,9 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Sessions, newest first. With `as_owner` those at your chargers; an operator sees everybody's."""
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        is_ones_own = not self.person.is_staff and all(row.user_id == self.person.pk for row in rows)
+        filters, found = self.filtered_set()
+        rows = self.paginate_queryset(found) or []
+        is_ones_own = not (self.person.is_staff or filters.is_as_owner)
         context = {**self.get_serializer_context(), "with_bills": is_ones_own}
         told = receipts.told(rows, with_debts=is_ones_own)
         return self.get_paginated_response(self.serializer_class(told, many=True, context=context).data)

@@ -111,7 +111,7 @@ def test_plugs_that_are_off_are_shown_to_the_owner_only(online, connector, alice
         ("?max_price_per_kwh=4.99", ""),
         ("?current=AC&min_power_w=20000", ""),
         ("?free_now=true", "a"),
-        ("?free_now=false", "ab"),
+        ("?free_now=false", "b"),
         ("?online=true", "a"),
         ("?online=false", "b"),
     ],
@@ -119,6 +119,14 @@ def test_plugs_that_are_off_are_shown_to_the_owner_only(online, connector, alice
 def test_the_filters(query, found, online, other):
     names = {online.code: "a", other.code: "b"}
     assert sorted(names[code] for code in codes(query)) == list(found)
+
+
+def test_where_one_may_not_start_now(online, other, alice, charlie):
+    Charger.objects.filter(pk=other.pk).update(is_sharing=True)
+    registry.set_price(other.connectors.get(), None)
+    assert codes("?usable_by_me=true", alice) == [online.code]
+    assert codes("?usable_by_me=false", alice) == [other.code]
+    assert sorted(codes("?usable_by_me=false", make_user("Dora"))) == sorted([online.code, other.code])
 
 
 def test_one_plug_has_to_fulfil_all(online, connector):

@@ -1,11 +1,13 @@
-"""Closing one's account, for programs."""
+"""Closing one's account, adding a card by tapping it, and places, for programs."""
 
 import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from accounts import logins, tokens
+from accounts import id_tags, logins, tokens
 from accounts.models import User
+from chargers import claims, gazetteer
+from chargers.tests.test_api_chargers import client_of, get
 from conftest import PASSWORD, fund
 
 ME = "/api/v1/users/me"
@@ -57,3 +59,18 @@ def test_the_password_cannot_be_guessed_here_either(dora):
 def test_a_personal_token_closes_no_account(dora):
     text = tokens.issue(dora, name="Home", scopes=tokens.SCOPES)[1]
     assert close(text, password=PASSWORD).status_code == 403
+
+
+def test_a_card_is_added_by_holding_it_to_a_charger(online, alice, charlie):
+    asked = client_of(alice).post("/api/v1/id-tags/claims", {"code": online.code.upper()}, format="json")
+    assert (asked.status_code, asked.json()["state"], asked.json()["charger"]["id"]) == (201, "waiting", online.pk)
+    assert claims.check_at(online.pk, "04FFEEDD").is_accepted
+    told = get("id-tags/claims", alice)
+    assert (told["state"], told["id_tag"]) == ("taken", id_tags.find("04FFEEDD").pk)
+    assert client_of(charlie).get("/api/v1/id-tags/claims").status_code == 404
+
+
+def test_a_place_is_found_by_its_name(db, monkeypatch, settings):
+    settings.GEOCODER_URL = "https://places.example"
+    monkeypatch.setattr(gazetteer, "_ask", lambda query, language: [(query, 49.2, 16.6)])
+    assert get("places?q=Brno")["results"] == [{"name": "Brno", "latitude": 49.2, "longitude": 16.6}]

@@ -230,3 +230,11 @@ def test_a_driver_releases_nothing_and_an_owner_not_more_than_can_be(held, alice
     refused = client_of(bob).post(path, {"energy_wh": 900_000}, format="json")
     assert (refused.status_code, refused.json()["field"]) == (400, "energy_wh")
     assert client_of(bob).post(path, {"cost": 1}, format="json").json()["code"] == "unknown_field"
+
+
+def test_whether_bills_are_told_depends_on_what_is_asked_not_on_who_else_is_on_the_page(settled, alice, bob, oscar):
+    [row] = get("sessions", alice)["results"]
+    assert row["bill"]["paid"] == "27.50"
+    ChargingSession.objects.update(user=bob)
+    for path, user in (("sessions?as_owner=true", bob), ("sessions", oscar)):
+        assert [row["bill"] for row in get(path, user)["results"]] == [None]

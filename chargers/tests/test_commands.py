@@ -165,6 +165,11 @@ def test_the_configuration_that_a_charger_tells_is_kept(online):
     assert online.configuration == {"HeartbeatInterval": {"value": "60", "readonly": False}}
 
 
+@pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationkey", "AUTHORIZATIONKEY"])
+def test_the_password_is_no_told_configuration_however_it_is_spelt(key):
+    assert commands.told_configuration({"configurationKey": [{"key": key, "value": "secret"}]}) == []
+
+
 def test_gateways_find_waiting_commands_without_being_woken(wanted, online):
     assert commands.chargers_waiting([online.pk, 0]) == [online.pk]
     claim(online)

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import PasswordForm
 from accounts.people import PersonRequest
-from chargers import claims, departures, visibility
+from chargers import claims, departures
 from chargers.forms import ClaimForm
-from chargers.models import CardClaim, Charger
+from chargers.models import CardClaim
 from sharecharge.errors import Refused
 
 
@@ -44,11 +44,8 @@ def card_claim(request: PersonRequest) -> HttpResponse:
     """Choose a charger, then hold the card to it; the page sees it being read. `?at=abcd2345` fills the number in."""
     form = ClaimForm(request.POST or None, initial={"code": request.GET.get("at", "")})
     if form.is_valid():
-        charger = Charger.objects.live().filter(code=form.cleaned_data["code"]).first()
         try:
-            if charger is None or not visibility.may_open(charger, request.user):
-                raise Refused("no_charger", _("There is no charger with this number."), field="code")
-            claims.begin(charger, user=request.user)
+            claims.begin_at(form.cleaned_data["code"], user=request.user)
         except Refused as refusal:
             form.add_error(refusal.field, str(refusal))
         else:

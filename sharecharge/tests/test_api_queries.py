@@ -29,6 +29,7 @@ LISTS = {
     "entry-list": ("alice", None),
     "top-up-list": ("alice", None),
     "payout-list": ("bob", None),
+    "operated-payout-list": ("oscar", None),
     "webhook-list": ("bob", None),
     "delivery-list": ("bob", lambda: {"webhook_id": first(Webhook, user__name="Bob").pk}),
 }

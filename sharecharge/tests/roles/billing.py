@@ -27,6 +27,8 @@ def wish(stage: Stage) -> dict[str, str]:
     return {"amount": "1.00", "bank_account": "123456/0100"}
 
 
+OPERATORS = "401 403 403 403 403 200 401"
+
 ROWS = [
     Row("GET", "wallet", "401 200 200 200 200 200 401"),
     Row("GET", "entry-list", "401 200 200 200 200 200 401"),
@@ -37,5 +39,10 @@ ROWS = [
     Row("GET", "payout-list", "401 200 200 200 200 200 401"),
     Row("POST", "payout-list", "401 201 201 201 201 201 401", body=wish, headers=KEY),
     Row("GET", "payout-detail", "401 200 404 404 404 404 401", address=payout),
+    Row("GET", "operated-payout-list", OPERATORS),
+    Row("GET", "operated-payout-detail", OPERATORS, address=payout),
+    Row("POST", "operated-payout-pay", OPERATORS, address=payout),
+    Row("POST", "operated-payout-refuse", OPERATORS, address=payout, body=lambda stage: {"reason": "No such account."}),
+    Row("POST", "operated-payout-refuse", "401 403 403 403 403 400 401", address=payout, body=lambda stage: {}),
     Row("DELETE", "payout-detail", "401 204 404 404 404 404 401", address=payout),
 ]

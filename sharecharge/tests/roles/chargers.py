@@ -155,4 +155,11 @@ REPORTS = [
     Row("GET", "stats", PEOPLE, query="?charger=1000000&as_driver=true"),
 ]
 
-ROWS = [*FLEET, *SESSIONS, *COMMANDS, *REPORTS]
+CARDS = [
+    Row("POST", "claim", "401 201 201 201 201 201 401", body=lambda stage: {"code": stage.charger.code}),
+    Row("POST", "claim", "401 404 404 404 404 404 401", body=lambda stage: {"code": stage.deleted.code}),
+    Row("GET", "claim", "401 404 404 404 404 404 401"),
+    Row("GET", "places", "404 404 404 404 404 404 401", query="?q=Brno"),  # without GEOCODER_URL
+]
+
+ROWS = [*CARDS, *FLEET, *SESSIONS, *COMMANDS, *REPORTS]
