@@ -219,6 +219,11 @@ class Charger(models.Model):
         return self.connected_at if self.is_online else None
 
     @property
+    def offline_since(self) -> datetime | None:
+        """When it was heard last; None while it is online, or when it never was."""
+        return None if self.is_online else self.last_seen_at
+
+    @property
     def is_accepted(self) -> bool:
         """It has introduced itself once and was let in; before that it may say nothing else (OCPP 1.6 §4.2)."""
         return self.booted_at is not None and self.registration == self.Registration.ACCEPTED

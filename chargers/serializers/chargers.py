@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -23,16 +22,18 @@ class ChargerRowSerializer(ModelSerializer[Charger]):
     """What both shapes have. The rows come from `with_plugs`."""
 
     state = serializers.SerializerMethodField(help_text="The best that one of its plugs offers.")
-    seen_at = serializers.SerializerMethodField(help_text="When it was heard last; null while it is online.")
+    # What is online was heard just now: told exactly, no list would ever stay the same.
+    seen_at = serializers.DateTimeField(
+        source="offline_since",
+        read_only=True,
+        allow_null=True,
+        help_text="When it was heard last; null while it is online.",
+    )
     url = serializers.CharField(source="get_absolute_url", read_only=True, help_text="The path of its page for people.")
 
     @extend_schema_field({"type": "string", "enum": list(STATES)})
     def get_state(self, charger: Charger) -> str:
         return shapes.state_of(charger)
-
-    def get_seen_at(self, charger: Charger) -> datetime | None:
-        """What is online was heard just now: told exactly, no list would ever stay the same."""
-        return None if charger.is_online else charger.last_seen_at
 
 
 class PublicChargerSerializer(ChargerRowSerializer):

@@ -26,7 +26,7 @@ def secrets_from(who, cast):
     for other in ("charlie", "oscar"):
         if who not in (other, "oscar"):
             secrets.add(getattr(cast, other).email)
-    if who != "alice":
+    if who not in ("alice", "oscar"):  # who sends the money has to know where to
         secrets.add(BANK_ACCOUNT)
     if who not in ("bob", "oscar"):
         secrets |= {cast.charger.identity, SERIAL, "bob@example.com"}

@@ -89,6 +89,14 @@ async def test_a_charger_is_told_in_the_shape_that_the_visitor_may_see(online, a
         assert data["view"] == view
 
 
+async def test_a_charger_that_is_offline_is_told_with_the_time_of_its_last_word(online):
+    await do(Charger.objects.update, connection_mark="")
+    async with Program(f"/ws/v1/chargers/{online.pk}") as program:
+        data = (await program.hear())["data"]
+    assert data == await do(answer, None, f"chargers/{online.pk}")
+    assert data["seen_at"].endswith("Z")
+
+
 async def test_a_change_of_a_charger_is_told_to_everybody_who_listens(online, connector):
     async with Program("/ws/v1/chargers") as program:
         assert await program.hear() == {"type": "snapshot", "data": {}}
