@@ -168,6 +168,7 @@ def tell(event: str, *, owner_id: int, data: Callable[[], Payload]) -> None:
 def ping(webhook: Webhook) -> Delivery:
     """A message that tells nothing, to try the address. Refused: a great many wait for it already."""
     _require_room(webhook)
+    _wake(webhook)
     return _keep([webhook], events.PING, {"webhook": webhook.pk}, owner_id=webhook.user_id)[0]
 
 
@@ -185,10 +186,16 @@ def replay(delivery: Delivery) -> Delivery:
     if not (delivery.webhook.is_enabled and delivery.webhook.deleted_at is None):
         raise Refused("webhook_off", _("This webhook is switched off. Switch it on first."))
     _require_room(delivery.webhook)
+    _wake(delivery.webhook)
     delivery.attempts, delivery.delivered_at, delivery.error = 0, None, ""
     delivery.next_attempt_at = timezone.now()
     delivery.save(update_fields=["attempts", "delivered_at", "error", "next_attempt_at"])
     return delivery
+
+
+def _wake(webhook: Webhook) -> None:
+    """Somebody wants to know now whether the address takes something: it rests no longer."""
+    Webhook.objects.filter(pk=webhook.pk).update(resting_until=None)
 
 
 def _require_room(webhook: Webhook) -> None:

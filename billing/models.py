@@ -198,6 +198,10 @@ class Hold(models.Model):
         )
         constraints = (models.CheckConstraint(condition=Q(amount__gt=0), name="hold_reserves_something"),)
 
+    @property
+    def is_for_payout(self) -> bool:
+        return self.reference.startswith("payout:")
+
     def __str__(self) -> str:
         return f"{self.reference}: {self.amount}"
 

@@ -414,6 +414,7 @@ CONTENT_SECURITY_POLICY = {
 API_RATES = {
     "nobody": read("API_RATE_NOBODY", rate, default="120/min"),
     "person": read("API_RATE_PERSON", rate, default="600/min"),
+    "entrances": read("API_RATE_ENTRANCES", rate, default="120/min"),
     "commands": read("API_RATE_COMMANDS", rate, default="60/min"),
 }
 REST_FRAMEWORK = {

@@ -5,11 +5,12 @@ from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from accounts import credentials, logins
 from accounts.rest.errors import Error
 from accounts.rest.parsers import FormParser, JSONParser
-from accounts.rest.throttles import Everybody, Logins
+from accounts.rest.throttles import Entrances, Logins
 from accounts.rest.views import Door
 from accounts.serializers import LoginSerializer, RefreshSerializer, TokensSerializer
 
@@ -28,11 +29,12 @@ class Entrance(Door):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes: tuple[type[BaseThrottle], ...] = (Entrances,)
 
 
 class LoginView(Entrance):
     parser_classes = (JSONParser, FormParser)
-    throttle_classes = (Everybody, Logins)
+    throttle_classes = (Entrances, Logins)
 
     @extend_schema(
         operation_id="login",

@@ -31,9 +31,13 @@ class WebhookSerializer(ModelSerializer[Webhook]):
         help_text="Since when it has taken nothing; after five days it is switched off. Null: all is well.",
     )
 
+    resting_until = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="It is told nothing before; a ping or a replay ends the rest."
+    )
+
     class Meta:
         model = Webhook
-        fields = ("id", "url", "events", "is_enabled", "failing_since", "created_at")
+        fields = ("id", "url", "events", "is_enabled", "failing_since", "resting_until", "created_at")
         read_only_fields = ("id", "created_at")
         extra_kwargs: ClassVar[dict[str, Any]] = {
             "url": {"help_text": "https, on the public internet."},

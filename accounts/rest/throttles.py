@@ -35,6 +35,12 @@ class Everybody(Rate):
         return super().allow_request(request, view)
 
 
+class Entrances(Rate):
+    """Whoever logs in or goes on: counted apart, so that looking around from an address keeps nobody there out."""
+
+    scope = "entrances"
+
+
 class Commands(Rate):
     """What wakes a charger up."""
 

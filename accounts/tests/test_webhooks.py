@@ -175,6 +175,17 @@ def test_an_address_that_took_nothing_rests_with_all_that_waits_for_it(hook, bob
     assert (hook.failing_since, hook.resting_until) == (None, None)
 
 
+def test_who_asks_for_a_message_need_not_wait_for_the_rest(hook, bob, monkeypatch):
+    refuse_all(monkeypatch)
+    tell(bob)
+    send()
+    assert webhooks.due(timezone.now() + timedelta(seconds=1)) == []
+    webhooks.ping(hook)
+    assert send() == 1
+    webhooks.replay(Delivery.objects.select_related("webhook").latest("pk"))
+    assert send() == 1
+
+
 def test_it_rests_for_minutes_also_when_a_message_waits_for_hours(hook, bob, monkeypatch):
     refuse_all(monkeypatch)
     tell(bob)

@@ -10,6 +10,7 @@ from rest_framework.reverse import reverse
 
 from accounts import credentials
 from accounts.api import users
+from accounts.rest.errors import Error
 from accounts.rest.views import Door
 from accounts.serializers import PasswordSerializer
 from chargers import claims, departures
@@ -44,7 +45,7 @@ class Claim(Door):
 
     scope: ClassVar[str | None] = "cards"
 
-    @extend_schema(operation_id="id_tags_claim_retrieve", responses=ClaimSerializer)
+    @extend_schema(operation_id="id_tags_claim_retrieve", responses={200: ClaimSerializer, 404: Error})
     def get(self, request: Request) -> Response:
         """What became of the claim. 404: there is none."""
         found = get_object_or_404(CardClaim.objects.select_related("charger"), user=self.person)
@@ -53,7 +54,7 @@ class Claim(Door):
     @extend_schema(
         operation_id="id_tags_claim_create",
         request=NewClaimSerializer,
-        responses={201: ClaimSerializer},
+        responses={201: ClaimSerializer, 404: Error},
         examples=[OpenApiExample("At a charger", {"code": "abcd2345"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:

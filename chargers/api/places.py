@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.rest.errors import Error
 from accounts.rest.permissions import IsPersonOrReads
 from accounts.rest.serializers import Serializer
 from accounts.rest.views import Door
@@ -32,7 +33,7 @@ class Places(Door):
     parameters = frozenset({"q"})
     permission_classes = (IsPersonOrReads,)
 
-    @extend_schema(operation_id="places_list", parameters=[NAME], responses=PlacesSerializer)
+    @extend_schema(operation_id="places_list", parameters=[NAME], responses={200: PlacesSerializer, 404: Error})
     def get(self, request: Request) -> Response:
         """The best few places of this name. 404: there is no search on this platform."""
         spots = gazetteer.find(request.query_params.get("q", ""), language=get_language() or "")

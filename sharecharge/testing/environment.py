@@ -19,6 +19,7 @@ DEFAULTS: Final[dict[str, str]] = {
     # Whole suites come from one address; the tests of the limits set their own.
     "API_RATE_NOBODY": "none",
     "API_RATE_PERSON": "none",
+    "API_RATE_ENTRANCES": "none",
     "API_RATE_COMMANDS": "none",
 }
 
