@@ -1,11 +1,12 @@
-"""People, their cards and their tokens, as programs see them."""
+"""People, their cards, tokens and webhooks, as programs see them."""
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts import id_tags, tokens
-from accounts.models import ApiToken, IdTag, User
+from accounts import events, id_tags, tokens
+from accounts.models import ApiToken, Delivery, IdTag, User, Webhook
 from accounts.rest.serializers import ModelSerializer, Serializer
 
 
@@ -132,3 +133,60 @@ class IssuedTokenSerializer(ApiTokenSerializer):
 
     class Meta(ApiTokenSerializer.Meta):
         fields = (*ApiTokenSerializer.Meta.fields, "token")  # type: ignore[assignment]
+
+
+# ------------------------------------------------------------------------------------------------ webhooks
+
+
+class WebhookSerializer(ModelSerializer[Webhook]):
+    events = serializers.ListField(
+        child=serializers.ChoiceField(events.OFFERED), min_length=1, help_text="What the address is told of."
+    )
+    failing_since = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="Since when it has taken nothing; after five days it is switched off. Null: all is well.",
+    )
+
+    resting_until = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="It is told nothing before; a ping or a replay ends the rest."
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ("id", "url", "events", "is_enabled", "failing_since", "resting_until", "created_at")
+        read_only_fields = ("id", "created_at")
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "url": {"help_text": "https, on the public internet."},
+            "is_enabled": {"required": False, "default": True},
+        }
+
+
+class NewWebhookSerializer(WebhookSerializer):
+    """With the secret: this is the only answer that has it."""
+
+    secret = serializers.CharField(read_only=True, help_text="Signs every message (Standard Webhooks, `whsec_…`).")
+
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")  # type: ignore[assignment]
+
+
+class SecretSerializer(Serializer):
+    secret = serializers.CharField(read_only=True)
+
+
+class DeliverySerializer(ModelSerializer[Delivery]):
+    status = serializers.ChoiceField(("waiting", "delivered", "failed"), read_only=True)
+    payload = serializers.SerializerMethodField(help_text="What is sent: `type`, `timestamp` and `data`.")
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id", "event", "status", "created_at", "attempts", "next_attempt_at", "delivered_at", "response_status",
+            "error", "payload",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_payload(self, delivery: Delivery) -> Any:
+        return delivery.payload

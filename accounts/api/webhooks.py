@@ -2,85 +2,27 @@
 
 from typing import Any, ClassVar
 
-import django_filters
 from django.db.models import QuerySet
 from django.urls import reverse
-from django_filters.rest_framework import FilterSet
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import mixins, serializers
+from django_filters.rest_framework import ChoiceFilter
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import events, webhooks
 from accounts.models import Delivery, Webhook
+from accounts.rest.filters import Filters
 from accounts.rest.permissions import IsOwner
-from accounts.rest.serializers import ModelSerializer, Serializer
 from accounts.rest.views import Resource
+from accounts.serializers import DeliverySerializer, NewWebhookSerializer, SecretSerializer, WebhookSerializer
 
 TAG = "webhooks"
 
 
-class WebhookSerializer(ModelSerializer[Webhook]):
-    events = serializers.ListField(
-        child=serializers.ChoiceField(events.OFFERED), min_length=1, help_text="What the address is told of."
-    )
-    failing_since = serializers.DateTimeField(
-        read_only=True,
-        allow_null=True,
-        help_text="Since when it has taken nothing; after five days it is switched off. Null: all is well.",
-    )
-
-    resting_until = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="It is told nothing before; a ping or a replay ends the rest."
-    )
-
-    class Meta:
-        model = Webhook
-        fields = ("id", "url", "events", "is_enabled", "failing_since", "resting_until", "created_at")
-        read_only_fields = ("id", "created_at")
-        extra_kwargs: ClassVar[dict[str, Any]] = {
-            "url": {"help_text": "https, on the public internet."},
-            "is_enabled": {"required": False, "default": True},
-        }
-
-
-class NewWebhookSerializer(WebhookSerializer):
-    """With the secret: this is the only answer that has it."""
-
-    secret = serializers.CharField(read_only=True, help_text="Signs every message (Standard Webhooks, `whsec_…`).")
-
-    class Meta(WebhookSerializer.Meta):
-        fields = (*WebhookSerializer.Meta.fields, "secret")  # type: ignore[assignment]
-
-
-class SecretSerializer(Serializer):
-    secret = serializers.CharField(read_only=True)
-
-
-class DeliverySerializer(ModelSerializer[Delivery]):
-    status = serializers.ChoiceField(("waiting", "delivered", "failed"), read_only=True)
-    payload = serializers.SerializerMethodField(help_text="What is sent: `type`, `timestamp` and `data`.")
-
-    class Meta:
-        model = Delivery
-        fields = (
-            "id", "event", "status", "created_at", "attempts", "next_attempt_at", "delivered_at", "response_status",
-            "error", "payload",
-        )  # fmt: skip
-        read_only_fields = fields
-
-    @extend_schema_field({"type": "object", "additionalProperties": {}})
-    def get_payload(self, delivery: Delivery) -> Any:
-        return delivery.payload
-
-
-class DeliveryFilter(FilterSet):
-    event = django_filters.ChoiceFilter(choices=[(name, name) for name in events.ALL])
-
-    class Meta:
-        model = Delivery
-        fields = ("event",)
+class DeliveryFilters(Filters):
+    event = ChoiceFilter(choices=[(name, name) for name in events.ALL])
 
 
 EXAMPLE = OpenApiExample(
@@ -158,7 +100,7 @@ class Deliveries(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     scope: ClassVar[str | None] = TAG
     permission_classes = (IsOwner,)
     serializer_class = DeliverySerializer
-    filterset_class = DeliveryFilter
+    filterset_class = DeliveryFilters
 
     def rows(self) -> QuerySet[Delivery]:
         return (

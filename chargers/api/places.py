@@ -4,27 +4,16 @@ from typing import ClassVar
 
 from django.utils.translation import get_language
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.rest.errors import Error
 from accounts.rest.permissions import IsPersonOrReads
-from accounts.rest.serializers import Serializer
 from accounts.rest.views import Door
 from chargers import gazetteer
+from chargers.serializers.places import PlacesSerializer
 
 NAME = OpenApiParameter("q", str, required=True, description=f"The name, {gazetteer.QUERY_LIMIT} characters at most.")
-
-
-class SpotSerializer(Serializer):
-    name = serializers.CharField(read_only=True)
-    latitude = serializers.FloatField(read_only=True)
-    longitude = serializers.FloatField(read_only=True)
-
-
-class PlacesSerializer(Serializer):
-    results = SpotSerializer(many=True, read_only=True)
 
 
 @extend_schema(tags=["places"])

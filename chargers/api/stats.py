@@ -1,57 +1,23 @@
 """How much was charged and earned, day by day or month by month."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.rest.errors import Error
-from accounts.rest.filters import EARLIEST, LATEST
 from accounts.rest.permissions import IsPerson
-from accounts.rest.serializers import Serializer
 from accounts.rest.views import Door
 from chargers import statistics
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
-from chargers.serializers.sessions import TotalsSerializer
+from chargers.serializers.stats import AskedSerializer, StatsSerializer
 
 USUAL_DAYS = 30
-
-
-def is_likely(day: date) -> None:
-    """Other days overflow somewhere on the way to the database."""
-    if not EARLIEST.date() <= day <= LATEST.date():
-        raise serializers.ValidationError(_("This cannot be right."))
-
-
-class AskedSerializer(Serializer):
-    """What is asked for. The span is at most 366 days or 60 months."""
-
-    since = serializers.DateField(
-        required=False, validators=[is_likely], help_text="The first day; without it 30 days before the last one."
-    )
-    until = serializers.DateField(required=False, validators=[is_likely], help_text="The last day; without it today.")
-    by = serializers.ChoiceField(choices=("day", "month"), default="day")
-    charger = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, help_text="Of this one only.")
-    as_driver = serializers.BooleanField(default=False, help_text="What you spent, instead of what you earned.")
-
-
-class PeriodSerializer(Serializer):
-    begins = serializers.DateField(read_only=True, help_text="Its first day, in the platform's time zone.")
-    totals = TotalsSerializer(read_only=True)
-
-
-class StatsSerializer(Serializer):
-    """Sums of the whole span, and of each day or month in it."""
-
-    totals = TotalsSerializer(read_only=True)
-    periods = PeriodSerializer(many=True, read_only=True)
 
 
 ANSWERS = {200: StatsSerializer, 404: OpenApiResponse(Error, description="`charger` is not one of yours.")}
