@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from billing import pricing
+from billing import pricing, units
 
 
 class Account(models.Model):
@@ -225,7 +225,7 @@ class Tariff(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.price_per_kwh / 100:.2f} {settings.CURRENCY}/kWh"
+        return f"{units.decimal(self.price_per_kwh)} {settings.CURRENCY}/kWh"
 
     def snapshot(self) -> dict[str, Any]:
         """What a session keeps: later changes of the tariff cannot reach it."""

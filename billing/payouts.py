@@ -4,8 +4,6 @@ What is asked for is put on hold at once. An operator sends it and says so, or r
 Nothing is asked for or paid while the ledger contradicts itself.
 """
 
-from decimal import Decimal
-
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -13,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import events, webhooks
 from accounts.models import User
-from billing import audit, wallets
+from billing import audit, units, wallets
 from billing.models import Hold, Payout
 from sharecharge.errors import Refused
 
@@ -99,7 +97,7 @@ def _tell(payout: Payout) -> None:
             "id": payout.pk,
             "user": payout.user_id,
             "status": str(payout.status),
-            "amount": f"{Decimal(payout.amount) / 100:.2f}",
+            "amount": units.decimal(payout.amount),
             "currency": settings.CURRENCY,
         },
     )

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.rest.serializers import ModelSerializer, Serializer
-from billing import bills
+from billing import bills, units
 from billing.models import Account, Entry, Payout, TopUp, Transfer
 
 
@@ -29,7 +29,7 @@ class MoneyField(serializers.DecimalField):
         return int(value * 100) if isinstance(value, Decimal) else value
 
     def to_representation(self, value: Any) -> Any:
-        return f"{Decimal(value) / 100:.2f}"
+        return units.decimal(value)
 
 
 class WalletSerializer(Serializer):

@@ -1,4 +1,4 @@
-"""The one place where stored integers become text for people: money, energy, power, time, in their local form.
+"""The one place where stored integers become text: money, energy, power, time, in their local form.
 
 Templates use these as filters, see sharecharge/templatetags/units.py.
 """
@@ -25,6 +25,11 @@ def money(minor: int | None) -> str:
         return NOTHING
     amount = formats.number_format(Decimal(minor) / 100, decimal_pos=2, use_l10n=True, force_grouping=True)
     return f"{amount}{NO_BREAK}{symbol()}"
+
+
+def decimal(minor: int) -> str:
+    """12345 → "123.45": for programs and spreadsheets, in no language."""
+    return f"{Decimal(minor) / 100:.2f}"
 
 
 def kwh(energy_wh: int | None) -> str:

@@ -13,12 +13,9 @@ from billing.forms import MoneyField, ScaledField
 from chargers import authorization, settlement
 from chargers.models import Charger, ChargingSession, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
+from chargers.models.problems import TEXT_LIMIT
 from chargers.models.sessions import SessionQuerySet
-
-POWER_LIMIT_W = 1_000_000
-OPERATORS_LIMIT_WH = 10_000_000
-OWNERS_PRICE_LIMIT = 100 * 100
-REPORT_LIMIT = 2000
+from chargers.registry import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
 
 
 class DegreesField(forms.FloatField):
@@ -81,7 +78,7 @@ class LimitForm(forms.Form):
 
 
 class AnswerForm(forms.Form):
-    text = forms.CharField(label=_("Your answer"), max_length=REPORT_LIMIT, widget=forms.Textarea(attrs={"rows": 4}))
+    text = forms.CharField(label=_("Your answer"), max_length=TEXT_LIMIT, widget=forms.Textarea(attrs={"rows": 4}))
 
 
 class ConnectorForm(forms.Form):
@@ -142,12 +139,10 @@ class FilterForm(forms.Form):
         chargers = chargers.with_plug(
             type=wish["connector"],
             current=wish["current"],
-            max_power_w__gte=wish["power"],
-            tariff__price_per_kwh__lte=wish["price"],
-            status__in=Connector.FREE_STATUSES if wish["free"] else None,
+            power_from_w=wish["power"],
+            price_to=wish["price"],
+            is_free=wish["free"],
         )
-        if wish["free"]:
-            chargers = chargers.heard()
         return authorization.usable_by(user, chargers) if wish["usable"] else chargers
 
 
@@ -187,7 +182,7 @@ class ReportForm(forms.Form):
     """What is wrong with a charger."""
 
     kind = forms.ChoiceField(label=_("What happened"), choices=ProblemReport.Kind.choices)
-    text = forms.CharField(label=_("In your words"), max_length=REPORT_LIMIT, widget=forms.Textarea(attrs={"rows": 5}))
+    text = forms.CharField(label=_("In your words"), max_length=TEXT_LIMIT, widget=forms.Textarea(attrs={"rows": 5}))
 
 
 class ClaimForm(forms.Form):
@@ -216,7 +211,7 @@ class ReleaseForm(forms.Form):
         form = cls(data, initial={"energy_wh": most})
         field = form.fields["energy_wh"]
         assert isinstance(field, ScaledField)
-        field.high = OPERATORS_LIMIT_WH if user.is_staff else most
+        field.high = settlement.OPERATORS_LIMIT_WH if user.is_staff else most
         if not user.is_staff:
             field.help_text = _("At most %(energy)s, which this plug can have delivered in the time.") % {
                 "energy": units.kwh(most)

@@ -1,18 +1,16 @@
 """What became of sessions: their lines in lists, what of their bills is paid, and the parts of a bill."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 
-from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing import bills, pricing, units
-from chargers import plausibility, sessions, settlement, shapes, spreadsheets
+from chargers import plausibility, sessions, settlement, shapes
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
@@ -106,27 +104,6 @@ def _line(line: Told) -> Shape:
         "cost_text": units.money(line.cost),
         "share_text": units.money(row.owner_share),
     }
-
-
-TABLE = ("started", "ended", "charger", "town", "kwh", "price_per_kwh", "cost", "currency", "state")
-
-
-def table(rows: Iterable[ChargingSession]) -> Iterator[tuple[str, ...]]:
-    """Sessions for a spreadsheet, with a line of headings. The rows come with `with_all`."""
-    yield TABLE
-    for row in rows:
-        price = row.tariff.get("price_per_kwh") if row.tariff else None
-        yield (
-            timezone.localtime(row.start_received_at).isoformat(timespec="seconds"),
-            timezone.localtime(row.stop_received_at).isoformat(timespec="seconds") if row.stop_received_at else "",
-            spreadsheets.cell(row.charger.name),
-            spreadsheets.cell(row.charger.city),
-            "" if row.energy_wh is None else f"{Decimal(row.energy_wh) / 1000:.3f}",
-            "" if price is None else f"{Decimal(price) / 100:.2f}",
-            "" if row.cost is None else f"{Decimal(row.cost) / 100:.2f}",
-            settings.CURRENCY,
-            row.state,
-        )
 
 
 def parts(row: ChargingSession) -> list[Shape]:

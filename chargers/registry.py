@@ -24,6 +24,9 @@ from sharecharge.errors import Refused
 READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 BLUR_METRES = (150.0, 400.0)
 METRES_PER_DEGREE = 111_320.0
+# What an owner may say of a plug: more is a slip of the finger. W, and minor units for a kWh.
+POWER_LIMIT_W = 1_000_000
+OWNERS_PRICE_LIMIT = 100 * 100
 PASSWORD_BYTES = 20  # OCPP 1.6 security whitepaper: AuthorizationKey is 16 to 20 bytes
 
 

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 Status = ChargingSession.Status
 
+# More energy than a lorry takes: what an operator may bill at most (Wh).
+OPERATORS_LIMIT_WH = 10_000_000
 HELD_MONEY_DAYS = 7
 WARN_AT_PERCENT = 80
 PORTION = 500

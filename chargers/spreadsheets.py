@@ -2,15 +2,19 @@
 
 import csv
 import io
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
 
+from billing import units
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
 
 PORTION = 500
+BYTE_ORDER_MARK = "\ufeff"
 # A spreadsheet takes a cell that begins with one of these for a formula, and runs it (R22).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -48,8 +52,17 @@ async def streamed(portions: Iterator[str]) -> AsyncIterator[str]:
         yield portion
 
 
+def attachment(
+    sessions: SessionQuerySet, columns: Columns, *, name: str, is_for_people: bool = False
+) -> StreamingHttpResponse:
+    """The table as a file. People open it by a click, and Excel needs a mark to know the letters by."""
+    parts = itertools.chain([BYTE_ORDER_MARK] if is_for_people else [], written(sessions, columns))
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(streamed(parts), content_type="text/csv; charset=utf-8", headers=disposition)
+
+
 def _money(amount: int | None) -> str | None:
-    return None if amount is None else f"{amount // 100}.{amount % 100:02}"
+    return None if amount is None else units.decimal(amount)
 
 
 DRIVERS: Columns = {

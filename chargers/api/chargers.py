@@ -30,9 +30,9 @@ from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOwner, IsPerson, IsPersonOrReads
 from accounts.rest.views import Resource
 from chargers import authorization, commands, pins, registry, shapes, visibility
-from chargers.forms import POWER_LIMIT_W
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.models.fleet import ChargerQuerySet
+from chargers.registry import POWER_LIMIT_W
 from chargers.serializers import chargers as serializers
 from sharecharge.errors import Refused
 
@@ -68,19 +68,18 @@ class ChargerFilters(Filters):
         found = found.with_plug(
             type=asked["connector_type"],
             current=asked["current"],
-            max_power_w__gte=asked["min_power_w"],
-            max_power_w__lte=asked["max_power_w"],
-            tariff__price_per_kwh__lte=None if price is None else int(price * 100),
-            status__in=Connector.FREE_STATUSES if asked["free_now"] is True else None,
+            power_from_w=asked["min_power_w"],
+            power_to_w=asked["max_power_w"],
+            price_to=None if price is None else int(price * 100),
+            is_free=asked["free_now"] is True,
         )
         return found if asked["deleted"] else found.live()
 
     def of_plug(self, chargers: ChargerQuerySet, name: str, value: Any) -> ChargerQuerySet:
-        """Gathered into one condition by `filter_queryset`; a plug is free only at a charger that is heard."""
-        if name != "free_now":
-            return chargers
-        free = Charger.objects.heard().with_plug(status__in=Connector.FREE_STATUSES)
-        return chargers.heard() if value else chargers.exclude(pk__in=free.order_by().values("pk"))
+        """Gathered into one condition by `filter_queryset`, since one plug has to be all of it; here is only the no."""
+        if name == "free_now" and value is False:
+            return chargers.exclude(pk__in=Charger.objects.with_plug(is_free=True).order_by().values("pk"))
+        return chargers
 
     def in_box(self, chargers: ChargerQuerySet, name: str, value: str) -> ChargerQuerySet:
         try:

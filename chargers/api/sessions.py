@@ -140,9 +140,7 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         filters, sessions = self.filtered_set()
         for_owner = filters.is_as_owner or self.person.is_staff
         columns = spreadsheets.OWNERS if for_owner else spreadsheets.DRIVERS
-        parts = spreadsheets.streamed(spreadsheets.written(sessions, columns))
-        disposition = {"Content-Disposition": 'attachment; filename="sessions.csv"'}
-        return StreamingHttpResponse(parts, content_type="text/csv; charset=utf-8", headers=disposition)
+        return spreadsheets.attachment(sessions, columns, name="sessions.csv")
 
     @extend_schema(operation_id="sessions_receipt", responses=serializers.ReceiptSerializer)
     @action(detail=True)

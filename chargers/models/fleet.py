@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -71,10 +70,28 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         """Where this person has charged, also those that were deleted since."""
         return self.filter(pk__in=user.sessions.order_by().values("charger"))
 
-    def with_plug(self, **like: Any) -> ChargerQuerySet:
-        """At least one plug fulfils all of this, see `has_plug`; whatever is None or "" does not matter."""
-        wanted = {lookup: value for lookup, value in like.items() if value not in (None, "")}
-        return self.filter(has_plug(Q(**wanted))) if wanted else self
+    def with_plug(
+        self,
+        *,
+        type: str = "",
+        current: str = "",
+        power_from_w: int | None = None,
+        power_to_w: int | None = None,
+        price_to: int | None = None,
+        is_free: bool = False,
+    ) -> ChargerQuerySet:
+        """At least one plug is all of this; what is empty does not matter. W, and minor units for a kWh."""
+        like = {
+            "type": type or None,
+            "current": current or None,
+            "max_power_w__gte": power_from_w,
+            "max_power_w__lte": power_to_w,
+            "tariff__price_per_kwh__lte": price_to,
+            "status__in": Connector.FREE_STATUSES if is_free else None,
+        }
+        wanted = {lookup: value for lookup, value in like.items() if value is not None}
+        found = self.filter(has_plug(Q(**wanted))) if wanted else self
+        return found.heard() if is_free else found
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""

@@ -12,6 +12,8 @@ from accounts.models import User
 from chargers.models.fleet import Charger, Connector
 from chargers.models.sessions import ChargingSession
 
+TEXT_LIMIT = 2000
+
 
 class ProblemReportQuerySet(models.QuerySet["ProblemReport"]):
     def visible_to(self, user: User) -> ProblemReportQuerySet:
@@ -62,9 +64,9 @@ class ProblemReport(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("owner"), db_index=False
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    text = models.TextField(_("what happened"), max_length=2000)
+    text = models.TextField(_("what happened"), max_length=TEXT_LIMIT)
     created_at = models.DateTimeField(_("reported"), default=timezone.now, editable=False)
-    answer = models.TextField(_("answer"), max_length=2000, blank=True)
+    answer = models.TextField(_("answer"), max_length=TEXT_LIMIT, blank=True)
     answered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
         verbose_name=_("answered by"), db_index=False,

@@ -5,8 +5,8 @@ from rest_framework import serializers
 
 from accounts.rest.serializers import ModelSerializer
 from billing.serializers import MoneyField
-from chargers.forms import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
 from chargers.models import Connector
+from chargers.registry import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
 
 LOWEST_POWER_W = 100
 STATES = ("free", "busy", "faulty", "offline")

@@ -5,10 +5,9 @@ from rest_framework import serializers
 from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer
 from chargers.models import ChargingSession, ProblemReport
+from chargers.models.problems import TEXT_LIMIT
 from chargers.serializers.people import PersonSerializer
 from chargers.serializers.sessions import PlaceSerializer
-
-LONGEST_TEXT = 2000
 
 
 class ProblemSerializer(ModelSerializer[ProblemReport]):
@@ -43,7 +42,7 @@ class NewProblemSerializer(Serializer):
     connector = serializers.IntegerField(min_value=1, max_value=32_767, required=False, help_text="The plug's number.")
     session = serializers.PrimaryKeyRelatedField(queryset=ChargingSession.objects.none(), required=False)
     kind = serializers.ChoiceField(choices=ProblemReport.Kind.choices)
-    text = serializers.CharField(max_length=LONGEST_TEXT)
+    text = serializers.CharField(max_length=TEXT_LIMIT)
 
     def __init__(self, *args: object, user: User | None = None, **options: object) -> None:
         """What `user` may not see does not exist."""
@@ -53,4 +52,4 @@ class NewProblemSerializer(Serializer):
 
 
 class AnswerSerializer(Serializer):
-    text = serializers.CharField(max_length=LONGEST_TEXT)
+    text = serializers.CharField(max_length=TEXT_LIMIT)

@@ -12,9 +12,9 @@ from billing.serializers import MoneyField
 from chargers.models import ChargingSession, MeterValue
 from chargers.receipts import Told
 from chargers.serializers.people import PersonSerializer
+from chargers.settlement import OPERATORS_LIMIT_WH
 
 STATES = ("charging", "paused", "ended", "checking", "settled", "refused")
-ENERGY_LIMIT_WH = 10_000_000
 
 
 class PlaceSerializer(Serializer):
@@ -127,7 +127,7 @@ class ReleaseSerializer(Serializer):
     """What a held session is billed with."""
 
     energy_wh = serializers.IntegerField(
-        min_value=0, max_value=ENERGY_LIMIT_WH, required=False, help_text="Without it, what its readings give."
+        min_value=0, max_value=OPERATORS_LIMIT_WH, required=False, help_text="Without it, what its readings give."
     )
 
 

@@ -145,6 +145,7 @@ def test_an_owner_answers_and_closes_a_problem(online: Charger, bob: User, charl
 # ------------------------------------------------------------------------------------------------ money
 
 
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")  # the test's client is not asynchronous
 def test_earnings_by_month_and_as_a_table(online: Charger, bob: User, alice: User, client_of):
     assert "Nothing has been earned so far" in client_of(bob).get("/my/earnings/").content.decode()
     settled(online, alice)

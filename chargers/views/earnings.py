@@ -61,6 +61,4 @@ def month_line(month: statistics.Period) -> Shape:
 def earnings_export(request: PersonRequest) -> StreamingHttpResponse:
     """All sessions at one's chargers, newest first: CSV with commas, points and ISO times."""
     hosted = ChargingSession.objects.with_all().hosted_by(request.user)
-    portions = spreadsheets.streamed(spreadsheets.written(hosted, spreadsheets.OWNERS))
-    headers = {"Content-Disposition": 'attachment; filename="sharecharge-earnings.csv"'}
-    return StreamingHttpResponse(portions, content_type="text/csv; charset=utf-8", headers=headers)
+    return spreadsheets.attachment(hosted, spreadsheets.OWNERS, name="sharecharge-earnings.csv", is_for_people=True)

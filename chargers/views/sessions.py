@@ -1,10 +1,8 @@
 """Sessions: the list, the live page with its stop button, the receipt, and the release of a held one."""
 
-import csv
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -13,14 +11,13 @@ from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, courses, receipts, settlement, shapes
+from chargers import commands, courses, receipts, settlement, shapes, spreadsheets
 from chargers.forms import HistoryForm, ReleaseForm
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
 from sharecharge.errors import Refused
 
 PAGE_SIZE = 20
-EXPORT_LIMIT = 10_000
 
 
 def visible_session(request: PersonRequest, pk: int) -> ChargingSession:
@@ -46,14 +43,10 @@ def session_list(request: PersonRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def session_export(request: PersonRequest) -> HttpResponse:
+def session_export(request: PersonRequest) -> StreamingHttpResponse:
     """The same list as a table for a spreadsheet: CSV with commas, points and ISO times, newest first."""
     _form, mine = asked_sessions(request)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="sharecharge.csv"'
-    response.write("\ufeff")  # or Excel takes the letters for those of the last century
-    csv.writer(response).writerows(receipts.table(mine.order_by("-pk")[:EXPORT_LIMIT]))
-    return response
+    return spreadsheets.attachment(mine, spreadsheets.DRIVERS, name="sharecharge.csv", is_for_people=True)
 
 
 @login_required
