@@ -4,6 +4,8 @@ What is asked for is put on hold at once. An operator sends it and says so, or r
 Nothing is asked for or paid while the ledger contradicts itself.
 """
 
+import re
+
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -17,13 +19,16 @@ from sharecharge.errors import Refused
 
 Status = Payout.Status
 LEAST = 100
+IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+NATIONAL_ACCOUNT = re.compile(r"[0-9][0-9 -]{3,30}(/[0-9]{4})?")
 
 
 def request(user: User, *, amount: int, bank_account: str, idempotency_key: str) -> Payout:
     """Asks for `amount` minor units. The same key gives the same payout; for another one it is refused (422).
 
-    Refused: less than LEAST, more than is free in the wallet (402), something is owed (402), a halted ledger (503).
+    Refused: no bank account, less than LEAST, more than is free in the wallet (402), something is owed (402), a halted ledger (503).
     """
+    bank_account = clean_account(bank_account)
     if amount < LEAST:
         raise Refused("payout_amount", _("Ask for one whole unit at least."), status=400, field="amount")
     audit.require_sound()
@@ -32,7 +37,7 @@ def request(user: User, *, amount: int, bank_account: str, idempotency_key: str)
             payout = Payout.objects.create(
                 user=user, amount=amount, bank_account=bank_account, idempotency_key=idempotency_key
             )
-            wallets.hold(user, reference=payout.reference, minimum=amount, wanted=amount)
+            _reserve(payout)
             _tell(payout)
     except IntegrityError:
         payout = Payout.objects.get(user=user, idempotency_key=idempotency_key)
@@ -41,6 +46,33 @@ def request(user: User, *, amount: int, bank_account: str, idempotency_key: str)
                 "idempotency_key_reused", _("This key was used for another payout. Start again."), status=422
             ) from None
     return payout
+
+
+def _reserve(payout: Payout) -> None:
+    try:
+        wallets.hold(payout.user, reference=payout.reference, minimum=payout.amount, wanted=payout.amount)
+    except Refused as refusal:
+        if refusal.code != "balance_too_low":
+            raise
+        free = units.money(wallets.wallet_of(payout.user).available)
+        sentence = _("At most %(free)s is free in the wallet.") % {"free": free}
+        raise Refused(refusal.code, sentence, status=402, field="amount") from None
+
+
+def clean_account(text: str) -> str:
+    """A bank account as money can be sent to it: an IBAN with the right check digits (ISO 13616), or what a bank of the
+    country writes. Refused: neither."""
+    account = " ".join(text.upper().split())
+    iban = account.replace(" ", "")
+    is_right = _has_check_digits(iban) if IBAN.fullmatch(iban) else bool(NATIONAL_ACCOUNT.fullmatch(account))
+    if not is_right:
+        sentence = _("This is no bank account. Write an IBAN, or 19-2000145399/0800.")
+        raise Refused("bank_account", sentence, status=400, field="bank_account")
+    return account
+
+
+def _has_check_digits(iban: str) -> bool:
+    return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
 
 
 def cancel(payout: Payout) -> Payout:

@@ -70,7 +70,7 @@ def test_nothing_is_asked_for_or_paid_while_the_ledger_is_halted(payout, alice, 
     LedgerCheck.objects.create(is_full=True, breaches=["Account 1"])
     audit.forget()
     assert code_of(payouts.pay, payout, by=oscar) == "ledger_halted"
-    assert code_of(payouts.request, alice, amount=100, bank_account="1", idempotency_key="2") == "ledger_halted"
+    assert code_of(payouts.request, alice, amount=100, bank_account="1234/0100", idempotency_key="2") == "ledger_halted"
     payouts.cancel(payout)  # frees money and moves none
     assert (money(alice), Hold.objects.active().count()) == ((100_000, 0), 0)
 
@@ -84,3 +84,30 @@ def test_programs_hear_of_every_step_and_not_of_the_bank_account(alice, oscar):
     told = [row.payload["data"] for row in Delivery.objects.order_by("pk")]
     same = {"id": payout.pk, "user": alice.pk, "amount": "400.00", "currency": "CZK"}
     assert told == [{**same, "status": "requested"}, {**same, "status": "paid"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("CZ65 0800 0000 1920 0014 5399", "CZ65 0800 0000 1920 0014 5399"),
+        (" cz6508000000192000145399 ", "CZ6508000000192000145399"),
+        ("DE89370400440532013000", "DE89370400440532013000"),
+        ("19-2000145399/0800", "19-2000145399/0800"),
+        ("123456/0100", "123456/0100"),
+    ],
+)
+def test_a_bank_account_is_an_iban_or_what_a_bank_writes(typed, kept):
+    assert payouts.clean_account(typed) == kept
+
+
+@pytest.mark.parametrize("typed", ["", "x", "11", "CZ6508000000192000145398", "CZ65", "12345/08", "١٢٣٤٥/0800", "=1+1"])
+def test_what_is_no_bank_account_is_refused(typed):
+    with pytest.raises(Refused) as refusal:
+        payouts.clean_account(typed)
+    assert (refusal.value.code, refusal.value.field) == ("bank_account", "bank_account")
+
+
+def test_who_asks_for_too_much_is_told_what_is_free(alice):
+    with pytest.raises(Refused, match="At most") as refusal:
+        payouts.request(alice, amount=10**9, bank_account="123456/0100", idempotency_key="much")
+    assert (refusal.value.status, refusal.value.field) == (402, "amount")
