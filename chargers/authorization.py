@@ -68,7 +68,8 @@ class Verdict:
         """The tag, or Refused with the reason in words."""
         if self.reason is not None or self.tag is None:
             reason = self.reason or Reason.UNKNOWN_CARD
-            raise Refused(reason.value, SENTENCES[reason], status=403)
+            is_money = reason in (Reason.PAYMENT_DUE, Reason.BALANCE_TOO_LOW)
+            raise Refused(reason.value, SENTENCES[reason], status=402 if is_money else 403)
         return self.tag
 
 

@@ -31,16 +31,20 @@ class Plain:
         return viewer_of(self.context)
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            unknown = [name for name in data if name not in self.fields or self.fields[name].read_only]
-            if unknown:
-                raise serializers.ValidationError(
-                    {
-                        name: [serializers.ErrorDetail(_("This cannot be set here."), "unknown_field")]
-                        for name in unknown
-                    }
-                )
-        return super().to_internal_value(data)  # type: ignore[misc]
+        faults = self._unknown(data) if isinstance(data, Mapping) else {}
+        try:
+            value = super().to_internal_value(data)  # type: ignore[misc]
+        except serializers.ValidationError as error:
+            known: Any = error.detail
+            raise serializers.ValidationError({**known, **faults}) from None
+        if faults:
+            raise serializers.ValidationError(faults)
+        return value
+
+    def _unknown(self, data: Mapping[str, Any]) -> dict[str, list[serializers.ErrorDetail]]:
+        names = [name for name in data if name not in self.fields or self.fields[name].read_only]
+        sentence = _("There is no such field, or it is not to be set here.")
+        return {name: [serializers.ErrorDetail(sentence, "unknown_field")] for name in names}
 
     def to_representation(self, instance: Any) -> Any:
         """Programs get UTC, whatever zone people read in."""

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
@@ -39,6 +39,22 @@ class Door(APIView):
         if not self._is_form(request) and (empty := [name for name, text in request.query_params.items() if not text]):
             fault = ErrorDetail(_("This parameter is empty. Leave it out, or give it a value."), "empty_parameter")
             raise ValidationError({name: [fault] for name in sorted(empty)})
+
+    def perform_authentication(self, request: Request) -> None:
+        """A wrong token is counted with its address: it costs a look-up like any other."""
+        try:
+            super().perform_authentication(request)
+        except APIException:
+            super().check_throttles(request)
+            raise
+
+    def check_permissions(self, request: Request) -> None:
+        """Counted first: the framework would not count what is refused."""
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done by then."""
 
     def _is_form(self, request: Request) -> bool:
         """The filters of the framework's page for browsers: a form sends all its fields."""

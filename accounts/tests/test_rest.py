@@ -79,6 +79,13 @@ def test_every_fault_of_the_input_is_named(client):
     ]  # fmt: skip
 
 
+def test_a_misspelt_field_hides_no_other_fault(client):
+    answer = client.post("/api/wishes", {"nmae": "a", "number": "x"}, format="json").json()
+    assert {(fault["field"], fault["code"]) for fault in answer["errors"]} == {
+        ("name", "required"), ("number", "invalid"), ("nmae", "unknown_field"),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("field", ["nmae", "owner"])
 def test_what_cannot_be_set_is_refused_not_ignored(client, field):
     answer = client.post("/api/wishes", {"name": "a", field: "b"}, format="json").json()
@@ -176,6 +183,17 @@ def test_whoever_asks_too_often_is_told_when_to_go_on(client, alice):
         assert (refused.json()["code"], int(refused["Retry-After"]) > 0) == ("throttled", True)
         client.force_authenticate(alice)
         assert [client.get("/api/people").status_code for _i in range(4)] == [200, 200, 200, 429]
+
+
+@pytest.mark.usefixtures("_empty_cache")
+def test_what_is_refused_is_counted_too(client):
+    limits = {"nobody": "2/min", "person": "3/min", "commands": None, "entrances": None}
+    with override_settings(API_RATES=limits):
+        assert [client.post("/api/people", {}, format="json").status_code for _i in range(3)] == [401, 401, 429]
+    cache.clear()
+    with override_settings(API_RATES=limits):
+        client.credentials(HTTP_AUTHORIZATION="Bearer nonsense")
+        assert [client.get("/api/people").status_code for _i in range(3)] == [401, 401, 429]
 
 
 def test_other_origins_are_not_let_in_unless_a_setting_names_them(client):

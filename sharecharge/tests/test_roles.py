@@ -12,12 +12,36 @@ from rest_framework.test import APIClient
 
 from accounts import logins, people, tokens
 from accounts.models import User
+from accounts.rest.authentication import TokenAuthentication
 from sharecharge.tests.roles import accounts, billing, chargers, internal, webhooks
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
 ROWS = [*accounts.ROWS, *billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Method and name of everything that answers below /api/v1/."""
+    return ((method, name) for method, name, _view in doors())
+
+
+def doors() -> Iterator[tuple[str, str, Any]]:
+    """The same with the class of the view."""
+    for pattern in api_patterns(get_resolver().url_patterns):
+        view = pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
+        actions = getattr(pattern.callback, "actions", None)
+        for method in actions or [method for method in METHODS if hasattr(view, method)]:
+            if method in METHODS:
+                yield method.upper(), str(pattern.name), view
+
+
+def api_patterns(patterns: list[Any], *, inside: bool = False) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from api_patterns(pattern.url_patterns, inside=inside or pattern.namespace == "api")
+        elif inside:
+            yield pattern
 
 
 def client_of(subject: User | None) -> APIClient:
@@ -57,33 +81,35 @@ def test_everybody_gets_the_answer_of_the_table(row, stage):
     assert answers == dict(zip(SUBJECTS, map(int, row.answers.split()), strict=True))
 
 
+def view_of(route: str) -> Any:
+    """The class behind a route."""
+    [found] = {view for _method, name, view in doors() if name == route}
+    return found
+
+
+def reads_tokens(row: Row) -> bool:
+    """Not the doors of log-in, which ask nobody, and of services, which have keys."""
+    return TokenAuthentication in view_of(row.route).authentication_classes
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if reads_tokens(row)], ids=str)
+def test_a_personal_token_opens_only_what_its_scopes_name(row, stage):
+    view, right = view_of(row.route), "read" if row.method == "GET" else "write"
+    others = [scope for scope in tokens.SCOPES if scope != f"{view.scope}:{right}"]
+    _token, text = tokens.issue(stage.oscar, name="All but one", scopes=others)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    assert ask(client, row, stage) == 403
+    if row.method in view.only_logged_in:
+        _token, text = tokens.issue(stage.oscar, name="All", scopes=tokens.SCOPES)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+        assert ask(client, row, stage) == 403
+
+
 def test_every_route_has_its_row():
     assert set(routes()) == {(row.method, row.route) for row in ROWS}
 
 
 def test_every_scope_of_a_view_is_one_that_a_token_can_have():
-    scopes = {getattr(view_of(pattern), "scope", None) for pattern in api_patterns(get_resolver().url_patterns)}
+    scopes = {getattr(view, "scope", None) for _method, _name, view in doors()}
     assert scopes - {None} <= set(tokens.AREAS)
-
-
-def routes() -> Iterator[tuple[str, str]]:
-    """Method and name of everything that answers below /api/v1/."""
-    for pattern in api_patterns(get_resolver().url_patterns):
-        view = view_of(pattern)
-        actions = getattr(pattern.callback, "actions", None)
-        methods = actions or [method for method in METHODS if hasattr(view, method)]
-        for method in methods:
-            if method in METHODS:
-                yield method.upper(), str(pattern.name)
-
-
-def view_of(pattern: URLPattern) -> Any:
-    return pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
-
-
-def api_patterns(patterns: list[Any], *, inside: bool = False) -> Iterator[URLPattern]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from api_patterns(pattern.url_patterns, inside=inside or pattern.namespace == "api")
-        elif inside:
-            yield pattern

@@ -113,7 +113,7 @@ COMMANDS = [
         )
     ),
     # A car charges at the public one, where Otto and Oscar have no money for; the hidden one is offline.
-    Row("POST", "charger-remote-start", "401 409 409 409 403 403 401", body=lambda _s: {"connector": 1}, **OF_CHARGER),
+    Row("POST", "charger-remote-start", "401 409 409 409 402 402 401", body=lambda _s: {"connector": 1}, **OF_CHARGER),
     Row("POST", "charger-remote-start", "401 404 404 404 404 404 401", body=lambda _s: {"connector": 1}, **OF_HIDDEN),
     Row("POST", "charger-unlock", "401 403 403 409 403 409 401", body=lambda _s: {"connector": 1}, **OF_CHARGER),
     Row("POST", "charger-reset", "401 403 403 409 403 409 401", **OF_CHARGER),
