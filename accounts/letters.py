@@ -68,13 +68,7 @@ def write(kind: Letter.Kind, *, to: User, about: int, number: int = 0) -> None:
 def send_due(now: datetime) -> int:
     """Sends what is due, oldest first. Returns how many were sent."""
     due = Letter.objects.due(now).select_related("user")[:BATCH]
-    return sum(_send(letter) for letter in due if _claim(letter, now))
-
-
-def _claim(letter: Letter, now: datetime) -> bool:
-    """Of all processes that look, one sends."""
-    mine = Letter.objects.filter(pk=letter.pk, next_attempt_at=letter.next_attempt_at)
-    return mine.update(next_attempt_at=now + LEASE) == 1
+    return sum(_send(letter) for letter in due if letter.claim(until=now + LEASE))
 
 
 def _send(letter: Letter) -> bool:

@@ -1,7 +1,7 @@
 """Who: people, the cards that they hold at a charger, and what their programs log in with."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import events
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -217,22 +219,41 @@ class Webhook(models.Model):
         return self.url
 
 
-class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def due(self, now: datetime) -> "DeliveryQuerySet":
+class OutgoingQuerySet(models.QuerySet[Row]):
+    def due(self, now: datetime) -> Self:
         """What is to be sent now, the oldest first."""
         return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
 
-    def waiting(self) -> "DeliveryQuerySet":
+    def waiting(self) -> Self:
         return self.filter(next_attempt_at__isnull=False)
 
+
+class Outgoing(models.Model):
+    """What is kept with the change that it tells of, and sent afterwards until it is taken or given up."""
+
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def claim(self, *, until: datetime) -> bool:
+        """Of all processes that look, one sends. One that dies over it leaves it to the others after `until`."""
+        mine = type(self)._default_manager.filter(pk=self.pk, next_attempt_at=self.next_attempt_at)
+        return mine.update(next_attempt_at=until) == 1
+
+
+class DeliveryQuerySet(OutgoingQuerySet["Delivery"]):
     def readable_by(self, user: User) -> "DeliveryQuerySet":
         """Of one's own webhooks. Somebody who was an operator was told of others' chargers, and is one no more."""
         own = self.filter(webhook__user=user, webhook__deleted_at=None)
         return own if user.is_staff else own.filter(owner=user)
 
 
-class Delivery(models.Model):
-    """One message to one webhook. Kept with the change that it tells of, sent afterwards, until it is taken."""
+class Delivery(Outgoing):
+    """One message to one webhook."""
 
     webhook = models.ForeignKey(
         Webhook, on_delete=models.PROTECT, related_name="deliveries", db_index=False, verbose_name=_("webhook")
@@ -240,12 +261,8 @@ class Delivery(models.Model):
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("owner"))
     event = models.CharField(_("event"), max_length=30, choices=[(name, name) for name in events.ALL])
     payload = models.JSONField(_("content"))
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
     response_status = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
-    error = models.CharField(_("error"), max_length=200, blank=True)
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -325,12 +342,7 @@ class ApiToken(models.Model):
         return self.name
 
 
-class LetterQuerySet(models.QuerySet["Letter"]):
-    def due(self, now: datetime) -> "LetterQuerySet":
-        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
-
-
-class Letter(models.Model):
+class Letter(Outgoing):
     """An e-mail that is to be written, see letters.py. Its text is made when it is sent, so it says what is true."""
 
     class Kind(models.TextChoices):
@@ -343,13 +355,9 @@ class Letter(models.Model):
     # What it is about: the key of a session or a charger, and which time it happens to it.
     subject_key = models.BigIntegerField()
     number = models.BigIntegerField(default=0)
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    error = models.CharField(_("error"), max_length=200, blank=True)
 
-    objects = LetterQuerySet.as_manager()
+    objects = OutgoingQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("e-mail")

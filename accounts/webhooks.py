@@ -274,15 +274,10 @@ def _claim_next(webhook: Webhook) -> Delivery | None:
     """The next message, taken so that of all processes one sends it."""
     now = timezone.now()
     for delivery in webhook.deliveries.due(now)[:2]:
-        if _claim(delivery, now):
+        if delivery.claim(until=now + LEASE):
             delivery.webhook = webhook
             return delivery
     return None
-
-
-def _claim(delivery: Delivery, now: datetime) -> bool:
-    mine = Delivery.objects.filter(pk=delivery.pk, next_attempt_at=delivery.next_attempt_at)
-    return mine.update(next_attempt_at=now + LEASE) == 1
 
 
 def signed(delivery: Delivery) -> tuple[bytes, dict[str, str]]:

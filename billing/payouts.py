@@ -26,7 +26,8 @@ NATIONAL_ACCOUNT = re.compile(r"[0-9][0-9 -]{3,30}(/[0-9]{4})?")
 def request(user: User, *, amount: int, bank_account: str, idempotency_key: str) -> Payout:
     """Asks for `amount` minor units. The same key gives the same payout; for another one it is refused (422).
 
-    Refused: no bank account, less than LEAST, more than is free in the wallet (402), something is owed (402), a halted ledger (503).
+    Refused: no bank account, less than LEAST, more than is free in the wallet (402), something is owed (402), a halted
+    ledger (503).
     """
     bank_account = clean_account(bank_account)
     if amount < LEAST:

@@ -26,7 +26,7 @@ UNKNOWN = frozenset({Reason.UNKNOWN_CARD, Reason.CARD_DELETED})
 
 
 def begin_at(code: str, *, user: User) -> CardClaim:
-    """The same by the number on the charger. Refused: `user` sees no charger with it."""
+    """As `begin`, by the number on the charger. Refused: `user` sees no charger with it."""
     charger = Charger.objects.openable_by(user).filter(code=code).first()
     if charger is None:
         raise Refused("no_charger", _("There is no charger with this number."), status=404, field="code")

@@ -241,13 +241,13 @@ def test_two_processes_do_not_send_the_same(hook, bob, posted):
     tell(bob)
     now = timezone.now()
     delivery, other = Delivery.objects.get(), Delivery.objects.get()
-    assert webhooks._claim(delivery, now)
-    assert not webhooks._claim(other, now)
+    assert delivery.claim(until=now)
+    assert not other.claim(until=now)
 
 
 def test_what_a_dead_process_had_taken_is_sent_by_another(hook, bob, posted, time_machine):
     tell(bob)
-    webhooks._claim(Delivery.objects.get(), timezone.now())  # and dies
+    Delivery.objects.get().claim(until=timezone.now() + webhooks.LEASE)  # and dies
     assert send() == 0
     time_machine.move_to(timezone.now() + webhooks.LEASE)
     assert send() == 1
