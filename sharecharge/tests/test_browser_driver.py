@@ -87,7 +87,7 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     expect(driver.locator(".rows .row-link")).to_have_text(f"Box {way}")
     with driver.expect_download() as download:
         driver.locator("a[href*='export.csv']").click()
-    assert "0.400" in download.value.path().read_text()
+    assert ",400,6.50,2.60,CZK" in download.value.path().read_text()  # Wh, and whole units of the currency
     wallbox.connection.close()
     assert site.complaints == []
 
