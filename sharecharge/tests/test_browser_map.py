@@ -142,13 +142,17 @@ def test_a_keyboard_is_enough(site: Site):
 
 
 def test_a_page_without_a_connection(site: Site):
+    """The network says that it is back before it carries anything."""
     page = site.visit(PHONE)
     page.goto("/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.reload()
     page.context.set_offline(True)
     page.goto("/accounts/login/")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(500)
     assert page.get_by_text("Running charging goes on").is_visible()
+    # The server is there again, and nobody tells the page so.
+    page.evaluate("addEventListener('online', (event) => event.stopImmediatePropagation(), { capture: true })")
     page.context.set_offline(False)
-    page.wait_for_url(site.url + "/accounts/login/")
     page.locator("[name=login]").wait_for()
+    assert page.url == site.url + "/accounts/login/"
