@@ -28,6 +28,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 BALANCE = "60000"
 LAST_LINES = 4
+# On PostgreSQL the doors of wallboxes and the sweep are processes of their own, as in docker/compose.yaml; on SQLite
+# everything is one process, which is what an owner of one house runs.
+AS_COMPOSED = ("--only", "ocpp", "--no-sweep")
 
 
 class CannotMeasure(Exception):
@@ -137,11 +140,16 @@ class Workshop:
 
     # ------------------------------------------------------------------------------------------ servers
 
-    def gateway(self, name: str, database_url: str, *, redis_url: str) -> Process:
+    def gateway(self, name: str, database_url: str, *, redis_url: str, options: Sequence[str] = ()) -> Process:
         port = free_port()
         settings = environment(database_url, REDIS_URL=redis_url, PORT=str(port))
-        command = ["manage.py", "serve", "--port", str(port), "--no-migrate"]
+        command = ["manage.py", "serve", "--port", str(port), "--no-migrate", *options]
         return self._start(name, command, port=port, settings=settings)
+
+    def sweep(self, name: str, database_url: str, *, redis_url: str) -> int:
+        """The sweep as a process of its own. Gives its pid."""
+        settings = environment(database_url, REDIS_URL=redis_url)
+        return self._spawn(f"{name}-sweep", ["manage.py", "sweep"], settings=settings).pid
 
     def echo(self, name: str, *options: str, redis_url: str = "") -> Process:
         port = free_port()
@@ -150,12 +158,7 @@ class Workshop:
 
     def _start(self, name: str, command: Sequence[str], *, port: int, settings: dict[str, str]) -> Process:
         """Returns when it answers. What it writes goes into a file, so that it never waits for a reader."""
-        log = self.logs / f"{name}.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, *command], cwd=ROOT, env=settings, stdout=file, stderr=subprocess.STDOUT
-            )
-        self.stack.callback(_stop, process)
+        process = self._spawn(name, command, settings=settings)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:
@@ -163,7 +166,18 @@ class Workshop:
                     return Process(process.pid, port)
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)
-        raise CannotMeasure(f"{' '.join(command)} did not start: {last_words(log.read_text())}")
+        raise CannotMeasure(f"{' '.join(command)} did not start: {last_words(self._log(name).read_text())}")
+
+    def _spawn(self, name: str, command: Sequence[str], *, settings: dict[str, str]) -> "subprocess.Popen[bytes]":
+        with self._log(name).open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=settings, stdout=file, stderr=subprocess.STDOUT
+            )
+        self.stack.callback(_stop, process)
+        return process
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
 
 
 def last_words(text: str) -> str:
@@ -217,14 +231,15 @@ def sqlite(workshop: Workshop, *, chargers: int) -> Subject:
 def postgres(workshop: Workshop, name: str, *, chargers: int, drivers: int) -> Subject:
     url = workshop.postgresql_database(name)
     fleet = workshop.provision(url, chargers=chargers, drivers=drivers)
-    process = workshop.gateway(name, url, redis_url=workshop.redis)
-    watched = {"server": [process.pid], **workshop.watched}
+    process = workshop.gateway(name, url, redis_url=workshop.redis, options=AS_COMPOSED)
+    sweep = workshop.sweep(name, url, redis_url=workshop.redis)
+    watched = {"server": [process.pid], "sweep": [sweep], **workshop.watched}
     return Subject(name, "gateway, PostgreSQL", [process.charger_url], fleet, watched, url)
 
 
 def two(workshop: Workshop, one: Subject) -> Subject:
     """A second process on the database of the first; the chargers are divided among them."""
-    process = workshop.gateway("two", one.database_url, redis_url=workshop.redis)
+    process = workshop.gateway("two", one.database_url, redis_url=workshop.redis, options=AS_COMPOSED)
     watched = {**one.watched, "server": [*one.watched["server"], process.pid]}
     urls = [*one.urls, process.charger_url]
     return Subject("two", "two processes, PostgreSQL", urls, one.chargers, watched, one.database_url)

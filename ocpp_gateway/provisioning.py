@@ -51,11 +51,16 @@ TOWNS = (
 )
 
 
+# Whoever has no password cannot log in, and is nobody: no letters to addresses that were made up.
+UNREAD = {"mails_receipts": False, "mails_offline": False, "mails_low_balance": False}
+
+
 def owner(email: str, *, name: str, password: str | None = None) -> User:
     """The owner with this address, made if there is none. Refused when the address belongs to somebody else's role."""
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
-        return User.objects.create_user(email, password, name=name, role=User.Role.OWNER)
+        letters = {} if password else UNREAD
+        return User.objects.create_user(email, password, name=name, role=User.Role.OWNER, **letters)
     if not user.is_owner:
         raise Refused("not_an_owner", _("%(email)s exists and is no owner.") % {"email": email})
     return user
@@ -63,7 +68,7 @@ def owner(email: str, *, name: str, password: str | None = None) -> User:
 
 def driver(email: str, *, name: str, password: str | None = None, balance: int, card: str = "") -> IdTag:
     """A new driver with `balance` (minor units) in the wallet, and a card. Without a password nobody can log in."""
-    user = User.objects.create_user(email, password, name=name)
+    user = User.objects.create_user(email, password, name=name, **({} if password else UNREAD))
     fund(user, amount=balance)
     return id_tags.issue(user=user, uid=card or random_card(), name="RFID")
 
