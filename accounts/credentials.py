@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import Throttled
 
-from accounts.forms import ResetPasswordKeyForm, SignupForm
+from accounts.forms import ChangeEmailForm, ResetPasswordKeyForm, SignupForm
 from accounts.models import User
 from sharecharge.errors import Refused
 
@@ -72,6 +72,18 @@ def resend_confirmation(request: HttpRequest, user: User) -> None:
     if address.verified:
         raise Refused("email_confirmed", _("This address is confirmed already."))
     address.send_confirmation(request)
+
+
+def change_email(request: HttpRequest, user: User, *, email: str, password: str) -> None:
+    """Sends a mail to the new address, which replaces the old one once its link was used.
+
+    ValidationError: it is no address, is this person's already, or is somebody else's.
+    """
+    prove(request, user, password=password)
+    limit(request, "manage_email", user=user)
+    form = ChangeEmailForm(user=user, data={"email": email})
+    _check(form)
+    form.save(request)
 
 
 def request_password_reset(request: HttpRequest, *, email: str) -> None:

@@ -1,7 +1,10 @@
 from typing import Any
 
 from allauth.account import forms as allauth
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.models import EmailAddress
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags, tokens
@@ -12,6 +15,23 @@ from sharecharge.errors import Refused
 class SignupForm(allauth.SignupForm):
     name = forms.CharField(label=_("Your name"), max_length=100, help_text=_("Owners see it at your sessions."))
     field_order = ("name", "email", "password1", "password2")
+
+
+class ChangeEmailForm(allauth.AddEmailForm):
+    """Of pages and programs. An address that was only named, never confirmed, is somebody's, too."""
+
+    def clean_email(self) -> str:
+        address: str = super().clean_email()
+        if User.objects.filter(email__iexact=address).exclude(pk=self.user.pk).exists():
+            raise forms.ValidationError(_("Somebody else has this address."), code="email_taken")
+        return address
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Allauth's own way would take the old address away at once where it was never confirmed."""
+        EmailAddress.objects.filter(user=self.user, verified=False).exclude(email__iexact=self.user.email).delete()
+        address: EmailAddress = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
+        send_verification_email_to_address(request, address)
+        return address
 
 
 class ProfileForm(forms.Form):

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts import events, id_tags, tokens
 from accounts.models import ApiToken, Delivery, IdTag, User, Webhook
-from accounts.rest.serializers import ModelSerializer, Serializer
+from accounts.rest.serializers import ChoiceField, ModelSerializer, Serializer
 
 
 def password_field(**options: Any) -> serializers.CharField:
@@ -25,7 +25,7 @@ class LoginSerializer(Serializer):
 
     username = serializers.CharField(write_only=True, max_length=254, help_text="The e-mail address.")
     password = password_field()
-    grant_type = serializers.ChoiceField(["password"], required=False, write_only=True)
+    grant_type = ChoiceField(["password"], required=False, write_only=True)
     scope = serializers.CharField(required=False, allow_blank=True, write_only=True)
     client_id = serializers.CharField(required=False, allow_blank=True, write_only=True)
     client_secret = serializers.CharField(required=False, allow_blank=True, write_only=True)
@@ -86,6 +86,11 @@ class PasswordResetConfirmSerializer(Serializer):
     password = password_field(help_text="The new one.")
 
 
+class EmailChangeSerializer(Serializer):
+    email = serializers.EmailField(max_length=254, write_only=True, help_text="The new one.")
+    password = password_field(help_text="Of this account.")
+
+
 class EmailConfirmSerializer(Serializer):
     key = serializers.CharField(max_length=200, write_only=True, help_text="The last part of the link in the mail.")
 
@@ -120,7 +125,7 @@ class OperatedNewIdTagSerializer(NewIdTagSerializer):
 
 
 class ApiTokenSerializer(ModelSerializer[ApiToken]):
-    scopes = serializers.ListField(child=serializers.ChoiceField(tokens.SCOPES), allow_empty=False)
+    scopes = serializers.ListField(child=ChoiceField(tokens.SCOPES), allow_empty=False)
 
     class Meta:
         model = ApiToken
@@ -140,7 +145,7 @@ class IssuedTokenSerializer(ApiTokenSerializer):
 
 class WebhookSerializer(ModelSerializer[Webhook]):
     events = serializers.ListField(
-        child=serializers.ChoiceField(events.OFFERED), min_length=1, help_text="What the address is told of."
+        child=ChoiceField(events.OFFERED), min_length=1, help_text="What the address is told of."
     )
     failing_since = serializers.DateTimeField(
         read_only=True,

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import ChoiceFilter
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rest.errors import Error
-from accounts.rest.filters import Filters
+from accounts.rest.filters import ChoiceFilter, Filters
 from accounts.rest.pagination import MergedPages
 from accounts.rest.permissions import IsOperator
 from accounts.rest.views import Door, Resource

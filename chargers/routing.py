@@ -8,6 +8,7 @@ from chargers.api import consumers as listeners
 websocket_urlpatterns = [
     path("ws/v1/chargers", listeners.ChargersListener.as_asgi()),
     path("ws/v1/chargers/<int:pk>", listeners.ChargerListener.as_asgi()),
+    path("ws/v1/chargers/<int:pk>/attempts", listeners.AttemptsListener.as_asgi()),
     path("ws/v1/sessions", listeners.SessionsListener.as_asgi()),
     path("ws/v1/sessions/<int:pk>", listeners.SessionListener.as_asgi()),
     path("ws/v1/commands/<int:pk>", listeners.CommandListener.as_asgi()),

@@ -53,6 +53,7 @@ v1 = [
     path("login/access-token", login.LoginView.as_view(), name="login"),
     path("login/refresh", login.RefreshView.as_view(), name="login_refresh"),
     path("logout", login.LogoutView.as_view(), name="logout"),
+    path("email/change", passwords.EmailChangeView.as_view(), name="email_change"),
     path("email/confirm", passwords.EmailConfirmView.as_view(), name="email_confirm"),
     path("email/resend", passwords.EmailResendView.as_view(), name="email_resend"),
     path("password/reset", passwords.PasswordResetView.as_view(), name="password_reset"),

@@ -11,6 +11,7 @@ from accounts.api.login import Entrance
 from accounts.rest.throttles import Everybody, Resets
 from accounts.rest.views import Door
 from accounts.serializers import (
+    EmailChangeSerializer,
     EmailConfirmSerializer,
     PasswordChangeSerializer,
     PasswordResetConfirmSerializer,
@@ -71,6 +72,23 @@ class EmailConfirmView(Entrance):
         asked.is_valid(raise_exception=True)
         credentials.confirm_email(request._request, **asked.validated_data)
         return Response(status=204)
+
+
+class EmailChangeView(Door):
+    scope: ClassVar[str | None] = None  # whoever has the address has the account
+
+    @extend_schema(
+        operation_id="email_change",
+        tags=["login"],
+        request=EmailChangeSerializer,
+        responses={202: OpenApiResponse(description="A mail is on its way to the new address.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for another address. It replaces the old one when the link of the mail was used."""
+        asked = EmailChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        credentials.change_email(request._request, self.person, **asked.validated_data)
+        return Response(status=202)
 
 
 class EmailResendView(Door):

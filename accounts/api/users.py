@@ -13,7 +13,7 @@ from rest_framework.reverse import reverse
 
 from accounts import credentials, people
 from accounts.models import User
-from accounts.rest.filters import Filters, SwitchFilter
+from accounts.rest.filters import ChoiceFilter, Filters, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOperator, IsPerson
 from accounts.rest.throttles import Everybody, SignUps
@@ -26,7 +26,7 @@ SIGN_UP = OpenApiExample(
 
 
 class UserFilter(Filters):
-    role = django_filters.ChoiceFilter(choices=User.Role.choices)
+    role = ChoiceFilter(choices=User.Role.choices)
     is_active = SwitchFilter()
     search = django_filters.CharFilter(method="called", max_length=100, help_text="In the e-mail address or the name.")
 

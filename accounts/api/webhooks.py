@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from django_filters.rest_framework import ChoiceFilter
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import events, webhooks
 from accounts.models import Delivery, Webhook
-from accounts.rest.filters import Filters
+from accounts.rest.filters import ChoiceFilter, Filters
 from accounts.rest.permissions import IsOwner
 from accounts.rest.views import Resource
 from accounts.serializers import DeliverySerializer, NewWebhookSerializer, SecretSerializer, WebhookSerializer

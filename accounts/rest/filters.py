@@ -1,17 +1,20 @@
 """Typed filters of lists. What is no value of its type is refused, where django-filter would ignore some of it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import django_filters.rest_framework as base
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 from accounts.models import User
+from accounts.rest.serializers import one_of
 
 # The largest key that a table can have.
 MOST = 2**63 - 1
@@ -66,6 +69,15 @@ def document(found: base.Filter, schema: dict[str, Any]) -> base.Filter:
 
 def _is_true(text: str) -> bool:
     return text == "true"
+
+
+class ChoiceFilter(base.ChoiceFilter):
+    """Says what may be chosen when something else was sent."""
+
+    def __init__(self, *args: Any, choices: Sequence[tuple[str, Any]], **options: Any) -> None:
+        named = [name for name, _label in choices]
+        sentence = lazy(one_of, str)(named)
+        super().__init__(*args, choices=choices, error_messages={"invalid_choice": sentence}, **options)
 
 
 class SwitchFilter(base.TypedChoiceFilter):

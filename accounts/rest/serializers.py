@@ -1,6 +1,6 @@
 """Serializers that read only what they know (a misspelt or forbidden field is refused, never ignored) and tell UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, TypeVar
 
@@ -56,5 +56,21 @@ class Serializer(Plain, serializers.Serializer[Any]):
     """Of input or output that is no row."""
 
 
+class ChoiceField(serializers.ChoiceField):
+    """Says what may be chosen when something else was sent."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError:  # the one reason of this field
+            raise serializers.ValidationError(one_of(map(str, self.choices)), code="invalid_choice") from None
+
+
+def one_of(choices: Iterable[str]) -> str:
+    return _("Send one of these: %(choices)s.") % {"choices": ", ".join(choice for choice in choices if choice)}
+
+
 class ModelSerializer(Plain, serializers.ModelSerializer[Row]):
     """Of a row."""
+
+    serializer_choice_field = ChoiceField

@@ -369,6 +369,29 @@ def test_the_mail_of_the_confirmation_is_sent_again(dora):
     assert len(mail.outbox) == 1
 
 
+def test_another_address_replaces_the_old_one_when_it_is_confirmed(dora):
+    path, client = "/api/v1/email/change", client_with(logins.begin(dora).access_token)
+    wrong = post(path, client, email="new@example.com", password="wrong")
+    assert (wrong.status_code, wrong.json()["field"], len(mail.outbox)) == (400, "password", 0)
+    assert post(path, client, email="New@example.com", password=PASSWORD).status_code == 202
+    assert mail.outbox[-1].to == ["new@example.com"]
+    dora.refresh_from_db()
+    assert dora.email == "dora@example.com"
+    assert post("/api/v1/email/confirm", key=key_of(mail.outbox[-1], "/accounts/confirm-email/")).status_code == 204
+    dora.refresh_from_db()
+    assert dora.email == "new@example.com"
+    assert log_in(username="new@example.com").status_code == 200
+    assert log_in().status_code == 401
+
+
+@pytest.mark.parametrize("address", ["nonsense", "dora@example.com", "ALICE@example.com"])
+def test_an_address_that_cannot_be_taken_is_told_by_its_field(dora, alice, address):
+    answer = post(
+        "/api/v1/email/change", client_with(logins.begin(dora).access_token), email=address, password=PASSWORD
+    )
+    assert (answer.status_code, answer.json()["field"], mail.outbox) == (400, "email", [])
+
+
 @pytest.mark.parametrize("key", ["", "-", "x", "zzzzzzzzzzzzz-x", "1-\0", "1-x" * 60])
 def test_a_made_up_key_sets_no_password(dora, key):
     assert post("/api/v1/password/reset/confirm", key=key, password=NEW_PASSWORD).status_code == 400

@@ -197,6 +197,28 @@ def test_a_reset_does_not_tell_who_is_here(dora: User, email):
     assert response.url == "/accounts/password/reset/done/"
 
 
+def test_another_address_replaces_the_old_one_when_its_link_was_used(dora: User):
+    client = Client()
+    log_in(client)
+    page = client.post(
+        "/accounts/email/", {"action_add": "1", "email": "new@example.com"}, follow=True
+    ).content.decode()
+    assert "sent a mail to new@example.com" in page
+    assert "dora@example.com" in page
+    link = next(word for word in mail.outbox[0].body.split() if "/confirm-email/" in word)
+    client.post("/" + link.split("/", 3)[3])
+    dora.refresh_from_db()
+    assert dora.email == "new@example.com"
+
+
+def test_an_address_of_somebody_else_is_not_taken(dora: User, alice: User):
+    client = Client()
+    log_in(client)
+    page = client.post("/accounts/email/", {"action_add": "1", "email": alice.email.upper()}).content.decode()
+    assert "Somebody else has this address." in page
+    assert mail.outbox == []
+
+
 @pytest.mark.parametrize("path", ["password/change/", "email/", "password/reset/", "password/reset/done/", "logout/"])
 def test_every_account_page_has_our_look(dora: User, path):
     client = Client()

@@ -14,7 +14,7 @@ from django.utils.cache import get_conditional_response, patch_cache_control, pa
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django_filters.rest_framework import CharFilter, ChoiceFilter, DjangoFilterBackend, NumberFilter
+from django_filters.rest_framework import CharFilter, DjangoFilterBackend, NumberFilter
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.models import User
-from accounts.rest.filters import Filters, KeyFilter, SwitchFilter, WholeFilter, document
+from accounts.rest.filters import ChoiceFilter, Filters, KeyFilter, SwitchFilter, WholeFilter, document
 from accounts.rest.ordering import Ordering
 from accounts.rest.permissions import IsOwner, IsPerson, IsPersonOrReads
 from accounts.rest.views import Resource

@@ -2,6 +2,7 @@
 
     wss://…/ws/v1/chargers          listed chargers that change        {"type": "charger" | "gone", "data": …}
     wss://…/ws/v1/chargers/7        one charger                        {"type": "snapshot", "data": …}
+    wss://…/ws/v1/chargers/7/attempts   how it knocked, for its owner  {"type": "snapshot", "data": …}
     wss://…/ws/v1/sessions          sessions of mine, at mine          {"type": "session", "data": …}
     wss://…/ws/v1/sessions/42       one, with its latest readings      {"type": "snapshot", "data": …}
     wss://…/ws/v1/commands/5        a command on its way               {"type": "snapshot", "data": …}
@@ -17,11 +18,12 @@ from accounts.rest import authentication
 from chargers import consumers, live, receipts, shapes
 from chargers.consumers import LOG_IN, Closed, Event, header
 from chargers.models import Charger, ChargingSession
-from chargers.serializers.chargers import ChargerDetailSerializer, ChargerSerializer
+from chargers.serializers.chargers import ChargerDetailSerializer, ChargerSerializer, ConnectionAttemptSerializer
 from chargers.serializers.commands import CommandDetailSerializer
 from chargers.serializers.sessions import SessionDetailSerializer, SessionSerializer
 
 BEARER = "bearer"
+ATTEMPTS_TOLD = 20
 
 
 def token_of(scope: dict[str, Any]) -> str:
@@ -85,6 +87,19 @@ class ChargerListener(Listener):
 
     def look(self) -> shapes.Shape:
         return dict(ChargerDetailSerializer(self.charger(), context=self.context).data)
+
+
+class AttemptsListener(Listener, consumers.ChargerConsumer):
+    """How a charger knocked lately, and why it was refused: for its owner, who waits for it to connect."""
+
+    area = "chargers"
+
+    def look(self) -> shapes.Shape:
+        latest = self.charger().connection_attempts.order_by("-last_at")[:ATTEMPTS_TOLD]
+        return {"results": ConnectionAttemptSerializer(latest, many=True).data}
+
+    def concerns(self, event: Event) -> bool:
+        return event["type"] == "attempt.made"
 
 
 class SessionsListener(Listener):

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import ChoiceFilter
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -12,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rest.errors import Error
-from accounts.rest.filters import Filters, KeyFilter
+from accounts.rest.filters import ChoiceFilter, Filters, KeyFilter
 from accounts.rest.views import Resource
 from chargers import problems
 from chargers.api.commands import plug

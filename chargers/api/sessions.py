@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -18,7 +18,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.rest.filters import Filters, KeyFilter, MomentFilter, SwitchFilter
+from accounts.rest.filters import ChoiceFilter, Filters, KeyFilter, MomentFilter, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.views import Resource
 from chargers import receipts, settlement, spreadsheets, statistics

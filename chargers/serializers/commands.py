@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.rest.serializers import ModelSerializer, Serializer
+from accounts.rest.serializers import ChoiceField, ModelSerializer, Serializer
 from chargers import commands, control, shapes
 from chargers.models import Command
 from chargers.serializers.people import PersonSerializer
@@ -102,7 +102,7 @@ class UnlockSerializer(PlugSerializer):
 
 
 class ResetSerializer(Serializer):
-    type = serializers.ChoiceField(choices=("soft", "hard"), default="soft")
+    type = ChoiceField(choices=("soft", "hard"), default="soft")
     force = serializers.BooleanField(default=False, help_text="Also while a car charges; its session ends.")
 
 
@@ -147,7 +147,7 @@ ASKED = tuple(map(str, PAYLOADS))
 class WishSerializer(Serializer):
     """A command. `payload` is what its action takes, see the examples."""
 
-    action = serializers.ChoiceField(choices=ASKED)
+    action = ChoiceField(choices=ASKED)
     payload = serializers.DictField(required=False, default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

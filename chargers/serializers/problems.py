@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.rest.serializers import ModelSerializer, Serializer
+from accounts.rest.serializers import ChoiceField, ModelSerializer, Serializer
 from chargers.models import ChargingSession, ProblemReport
 from chargers.models.problems import TEXT_LIMIT
 from chargers.serializers.people import PersonSerializer
@@ -41,7 +41,7 @@ class NewProblemSerializer(Serializer):
     charger = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="The id of the charger.")
     connector = serializers.IntegerField(min_value=1, max_value=32_767, required=False, help_text="The plug's number.")
     session = serializers.PrimaryKeyRelatedField(queryset=ChargingSession.objects.none(), required=False)
-    kind = serializers.ChoiceField(choices=ProblemReport.Kind.choices)
+    kind = ChoiceField(choices=ProblemReport.Kind.choices)
     text = serializers.CharField(max_length=TEXT_LIMIT)
 
     def __init__(self, *args: object, user: User | None = None, **options: object) -> None:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from accounts.rest.filters import EARLIEST, LATEST
-from accounts.rest.serializers import Serializer
+from accounts.rest.serializers import ChoiceField, Serializer
 from chargers.serializers.sessions import TotalsSerializer
 
 
@@ -23,7 +23,7 @@ class AskedSerializer(Serializer):
         required=False, validators=[is_likely], help_text="The first day; without it 30 days before the last one."
     )
     until = serializers.DateField(required=False, validators=[is_likely], help_text="The last day; without it today.")
-    by = serializers.ChoiceField(choices=("day", "month"), default="day")
+    by = ChoiceField(choices=("day", "month"), default="day")
     charger = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, help_text="Of this one only.")
     as_driver = serializers.BooleanField(default=False, help_text="What you spent, instead of what you earned.")
 

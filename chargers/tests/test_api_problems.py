@@ -20,6 +20,15 @@ def report(user, charger, **more):
     return client_of(user).post("/api/v1/reports", body, format="json")
 
 
+def test_a_word_that_is_none_of_the_choices_is_answered_with_the_choices(online, alice):
+    client = client_of(alice)
+    told = client.post("/api/v1/reports", {"charger": online.pk, "kind": "broken", "text": "x"}, format="json").json()
+    assert (told["code"], told["field"]) == ("invalid_choice", "kind")
+    assert told["detail"].startswith("Send one of these: ")
+    filtered = client.get("/api/v1/reports?kind=broken").json()
+    assert (filtered["code"], filtered["detail"]) == ("invalid_choice", told["detail"])
+
+
 def test_a_driver_reports_and_the_owner_answers(online, connector, alice, bob, charlie):
     made = report(alice, online.pk, connector=1)
     assert made.status_code == 201

@@ -121,6 +121,27 @@ async def test_sessions_of_mine_and_at_mine_are_told(running, alice, bob, charli
         await listener.disconnect()
 
 
+async def test_an_owner_sees_how_a_wallbox_knocks(online, alice, bob):
+    path = f"/ws/v1/chargers/{online.pk}/attempts"
+    async with Program(path, await do(token_of, bob)) as program:
+        assert (await program.hear())["data"] == {"results": []}
+        await do(registry.set_sharing, online, sharing=False)  # other changes are told elsewhere
+        assert await program.receive_nothing(timeout=0.5)
+        await do(knock, online)
+        data = (await program.hear())["data"]
+        assert [row["outcome"] for row in data["results"]] == ["wrong_password"]
+        assert data["results"] == (await do(answer, bob, f"chargers/{online.pk}/attempts"))["results"]
+    stranger = Program(path, await do(token_of, alice))
+    await stranger.connect(timeout=5)
+    assert await stranger.closed_with() == 4404
+
+
+def knock(charger: Charger) -> None:
+    now = timezone.now()
+    charger.connection_attempts.create(path="/ocpp/x", outcome="wrong_password", first_at=now, last_at=now)
+    live.publish_attempt(charger.pk)
+
+
 async def test_a_command_is_told_on_its_way(online, connector, alice):
     command = await do(commands.request_remote_start, online, connector, user=alice)
     async with Program(f"/ws/v1/commands/{command.pk}", await do(token_of, alice)) as program:

@@ -32,6 +32,10 @@ ROWS = [
     Row("POST", "login_refresh", "401 401 401 401 401 401 401", body=lambda stage: {"refresh_token": "x"}),
     Row("POST", "logout", "401 401 401 401 401 401 401", body=lambda stage: {"refresh_token": "x"}),
     Row("POST", "email_confirm", "400 400 400 400 400 400 400", body=lambda stage: {"key": "x"}),
+    Row(
+        "POST", "email_change", "401 400 400 400 400 400 401",
+        body=somebody("email", password="wrong"),
+    ),
     Row("POST", "email_resend", "401 202 202 202 202 202 401"),
     Row("POST", "password_reset", "202 202 202 202 202 202 202", body=somebody("email")),
     Row(
