@@ -1,22 +1,43 @@
 """How money comes in. A provider takes a payment somewhere else and tells us, once or often, whether it was paid."""
 
-from typing import Protocol
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from billing.models import TopUp
 from sharecharge.errors import Refused
 
+if TYPE_CHECKING:
+    from stripe import StripeClient
+    from stripe.checkout import Session
+
+logger = logging.getLogger(__name__)
+
+
+class Payment(NamedTuple):
+    """What a provider says became of a payment. `reference` is its own name for it."""
+
+    reference: str
+    is_paid: bool
+
 
 class PaymentProvider(Protocol):
-    """`start` may talk to a network, so it is never called inside a database transaction."""
+    """Talks to a network, so nothing here is called inside a database transaction."""
 
     name: str
 
     def start(self, top_up: TopUp) -> str:
         """The address of the page where the user pays. Called again for the same top-up it continues the payment."""
+        ...
+
+    def look(self, top_up: TopUp) -> Payment | None:
+        """What became of it. None: nothing is decided yet."""
         ...
 
 
@@ -28,8 +49,133 @@ class FakeProvider:
     def start(self, top_up: TopUp) -> str:
         return reverse("fake_payment", args=[top_up.pk])
 
+    def look(self, top_up: TopUp) -> Payment | None:
+        return None
 
-PROVIDERS: dict[str, PaymentProvider] = {provider.name: provider for provider in (FakeProvider(),)}
+
+# ------------------------------------------------------------------------------------------------ Stripe
+
+# Stripe forgets an unpaid page after at most a day.
+PAGE_LIVES = timedelta(hours=23)
+SILENT = Refused(
+    "payment_unavailable",
+    gettext_lazy("The payment service does not answer. Nothing was charged; try again in a moment."),
+    status=503,
+)
+PAID_EVENTS = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
+FAILED_EVENTS = frozenset({"checkout.session.async_payment_failed", "checkout.session.expired"})
+
+
+class StripeProvider:
+    """Stripe Checkout: a page of Stripe's, with whatever ways to pay the operator has switched on there.
+
+    https://docs.stripe.com/checkout/fulfillment
+    """
+
+    name = "stripe"
+
+    def start(self, top_up: TopUp) -> str:
+        """Refused (503) when Stripe does not answer, (400) when it takes no such amount."""
+        if top_up.provider_reference:
+            session = self._session(top_up)
+            return session.url or _page_of(top_up)
+        session = self._create(top_up)
+        TopUp.objects.filter(pk=top_up.pk, provider_reference="").update(provider_reference=session.id)
+        return session.url or _page_of(top_up)
+
+    def look(self, top_up: TopUp) -> Payment | None:
+        return _payment(self._session(top_up), top_up) if top_up.provider_reference else None
+
+    def heard(self, body: bytes, signature: str) -> tuple[TopUp, Payment] | None:
+        """What a signed event says of a top-up of ours. None: nothing that concerns us.
+
+        Refused (400): Stripe has not signed this, or long ago.
+        """
+        import stripe
+
+        try:
+            event = stripe.Webhook.construct_event(body, signature, settings.STRIPE_WEBHOOK_SECRET)
+        except (ValueError, stripe.SignatureVerificationError) as error:
+            raise Refused("bad_signature", _("The signature does not fit."), status=400) from error
+        if event.type not in PAID_EVENTS | FAILED_EVENTS:
+            return None
+        session: Any = event.data.object
+        top_up = TopUp.objects.filter(provider=self.name, provider_reference=session.id).first()
+        if top_up is None:
+            logger.info("Stripe tells of a payment %s that we do not know", session.id)
+            return None
+        payment = Payment(session.id, False) if event.type in FAILED_EVENTS else _payment(session, top_up)
+        return (top_up, payment) if payment else None
+
+    def _create(self, top_up: TopUp) -> "Session":
+        page = _page_of(top_up)
+        # The same wish asked twice at once makes one page; the moment tells the rows of two databases apart.
+        key = f"{settings.SITE_HOST}-top-up-{top_up.pk}-{top_up.created_at.timestamp():.6f}"
+        product = {"name": _("ShareCharge wallet")}
+        price = {"currency": settings.CURRENCY.lower(), "unit_amount": top_up.amount, "product_data": product}
+        return self._ask(
+            "create",
+            params={
+                "mode": "payment",
+                "line_items": [{"quantity": 1, "price_data": price}],
+                "client_reference_id": str(top_up.pk),
+                "customer_email": top_up.user.email,
+                "success_url": page,
+                "cancel_url": page,
+                "expires_at": int((timezone.now() + PAGE_LIVES).timestamp()),
+            },
+            options={"idempotency_key": key},
+        )
+
+    def _session(self, top_up: TopUp) -> "Session":
+        return self._ask("retrieve", top_up.provider_reference)
+
+    def _ask(self, what: str, *arguments: Any, **options: Any) -> "Session":
+        import stripe
+
+        try:
+            session: Session = getattr(_client().v1.checkout.sessions, what)(*arguments, **options)
+        except stripe.InvalidRequestError as error:
+            if error.param != "line_items[0][price_data][unit_amount]" and error.code != "amount_too_small":
+                raise
+            sentence = _("The payment service does not take this amount. Try a larger one.")
+            raise Refused("top_up_amount", sentence, status=400, field="amount") from error
+        except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
+            logger.warning("Stripe does not answer: %s", error)
+            raise SILENT from error
+        return session
+
+
+def _client() -> "StripeClient":
+    import stripe
+
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses={"api": settings.STRIPE_API_URL},
+        max_network_retries=1,
+        http_client=stripe.RequestsClient(timeout=10),
+    )
+
+
+def _page_of(top_up: TopUp) -> str:
+    return f"{settings.SITE_URL}{reverse('top_up_page', args=[top_up.pk])}"
+
+
+def _payment(session: "Session", top_up: TopUp) -> Payment | None:
+    """A payment is only what was asked for: all of it, in our currency, for this top-up."""
+    if session.status == "expired":
+        return Payment(session.id, False)
+    if session.payment_status != "paid":
+        return None
+    told = (session.amount_total, session.currency, session.client_reference_id)
+    wanted = (top_up.amount, settings.CURRENCY.lower(), str(top_up.pk))
+    if told != wanted:
+        logger.error("Stripe's payment %s is of %s, top-up %s wants %s", session.id, told, top_up.pk, wanted)
+        return None
+    return Payment(session.id, True)
+
+
+PROVIDERS: dict[str, PaymentProvider] = {provider.name: provider for provider in (FakeProvider(), StripeProvider())}
 
 
 def current() -> PaymentProvider:

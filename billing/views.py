@@ -6,16 +6,17 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from billing import bills, providers, units, wallets
+from billing import bills, payments, providers, units, wallets
 from billing import payouts as sending
 from billing.forms import PayoutForm, TopUpForm
 from billing.models import Entry, Hold, Payout, TopUp
@@ -70,11 +71,51 @@ def top_up(request: PersonRequest) -> HttpResponse:
             idempotency_key=form.cleaned_data["key"],
             provider=provider,
         )
+        return redirect(provider.start(requested))
     except Refused as refusal:
         form.add_error(refusal.field, str(refusal))
         form.data = {**request.POST.dict(), "key": new_key()}
         return wallet_page(request, form, status=refusal.status)
-    return redirect(provider.start(requested))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Where the provider's page leads back to, and from where an open payment goes on.
+
+    Whoever paid in an app, and is not logged in here, learns nothing but that it may be closed.
+    """
+    if not request.user.is_authenticated:
+        return render(request, "billing/paid_elsewhere.html")
+    payment = get_object_or_404(TopUp, pk=pk, user=request.user)
+    can_go_on = payment.provider == settings.PAYMENT_PROVIDER
+    trouble = ""
+    try:
+        if request.method == "POST" and payment.status == TopUp.Status.PENDING and can_go_on:
+            return redirect(providers.current().start(payment))
+        payment = payments.look(payment)
+    except Refused as refusal:
+        trouble = str(refusal)
+    if payment.status == TopUp.Status.PENDING:
+        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble}
+        return render(request, "billing/top_up.html", context)
+    return _told(request, payment)
+
+
+def _told(request: HttpRequest, payment: TopUp) -> HttpResponse:
+    """How a payment ended, above the wallet."""
+    if payment.status == TopUp.Status.PAID:
+        messages.success(request, _("%(amount)s was added to your wallet.") % {"amount": units.money(payment.amount)})
+    else:
+        messages.warning(request, _("The payment was cancelled. Nothing was added."))
+    return redirect("wallet")
+
+
+@csrf_exempt
+@require_POST
+def stripe_event(request: HttpRequest) -> HttpResponse:
+    """What Stripe tells us of payments. Its signature is what lets it in."""
+    payments.hear_stripe(request.body, request.headers.get("Stripe-Signature", ""))
+    return HttpResponse(status=204)
 
 
 @login_required
@@ -90,11 +131,7 @@ def fake_payment(request: PersonRequest, pk: int) -> HttpResponse:
     payment = wallets.finish_top_up(
         payment, paid=request.POST.get("answer") == "pay", provider_reference=f"fake-{payment.pk}"
     )
-    if payment.status == TopUp.Status.PAID:
-        messages.success(request, _("%(amount)s was added to your wallet.") % {"amount": units.money(payment.amount)})
-    else:
-        messages.warning(request, _("The payment was cancelled. Nothing was added."))
-    return redirect("wallet")
+    return _told(request, payment)
 
 
 @login_required

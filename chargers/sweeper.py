@@ -9,7 +9,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from accounts import letters, logins, webhooks
-from billing import audit, wallets
+from billing import audit, payments, wallets
 from chargers import commands, metrics, notices, presence, retention, sessions, settlement
 from sharecharge import trace
 
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 LOOK_AT_LEDGER_SECONDS = 60
 LOOK_AT_WEBHOOKS_SECONDS = 2
 LOOK_AT_LETTERS_SECONDS = 3
+LOOK_AT_PAYMENTS_SECONDS = 300
 
 
 def steps() -> dict[str, Callable[[], int]]:
@@ -94,13 +95,23 @@ def send_letters() -> None:
             logger.exception("letters could not be sent")
 
 
+def look_after_payments() -> None:
+    """Asks about payments of which the provider has told us nothing."""
+    with trace.begun():
+        try:
+            payments.look_after(timezone.now())
+        except Exception:  # like a step of the sweep: the next look tries again
+            logger.exception("payments could not be asked about")
+
+
 def run(stopped: threading.Event) -> None:
-    """Sweeps until told to stop. Beside it the ledger is checked, which may take long, webhooks are told, and letters
-    are sent, whose servers may be slow: budgets can wait for none of these."""
+    """Sweeps until told to stop. Beside it the ledger is checked, which may take long, and webhooks are told, letters
+    sent, payments asked about, whose servers may be slow: budgets can wait for none of these."""
     beside = (
         (check_ledger, LOOK_AT_LEDGER_SECONDS),
         (deliver_webhooks, LOOK_AT_WEBHOOKS_SECONDS),
         (send_letters, LOOK_AT_LETTERS_SECONDS),
+        (look_after_payments, LOOK_AT_PAYMENTS_SECONDS),
     )
     for work, seconds in beside:
         threading.Thread(target=_now_and_then, args=[work, seconds, stopped], name=work.__name__, daemon=True).start()

@@ -11,6 +11,8 @@ def production(**_options: Any) -> list[checks.Warning]:
     found = []
     if settings.PAYMENT_PROVIDER == "fake":
         found.append(_warning(1, "PAYMENT_PROVIDER=fake lets everybody fill their wallet for nothing."))
+    if settings.STRIPE_SECRET_KEY.startswith(("sk_test_", "rk_test_")):
+        found.append(_warning(5, "STRIPE_SECRET_KEY is a test key: everybody can pay with Stripe's test cards."))
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         found.append(_warning(2, "DATABASE_URL is SQLite, which one server on one machine can use.", "Use PostgreSQL."))
     if settings.SECRET_KEY == settings.CHARGER_PASSWORD_PEPPER:

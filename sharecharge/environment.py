@@ -24,7 +24,7 @@ if env_file and Path(env_file).is_file():
 # Their values, right or wrong, belong in no log.
 CONFIDENTIAL = {
     "SECRET_KEY", "JWT_KEY", "CHARGER_PASSWORD_PEPPER", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "METRICS_TOKEN",
-    "SENTRY_DSN",
+    "SENTRY_DSN", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET",
 }  # fmt: skip
 
 
@@ -48,6 +48,15 @@ def boolean(text: str) -> bool:
     if text.lower() in {"0", "false", "no", "off"}:
         return False
     raise ValueError("write true or false")
+
+
+def begins_with(*beginnings: str) -> Callable[[str], str]:
+    def cast(text: str) -> str:
+        if not text.startswith(beginnings):
+            raise ValueError(f"it begins with {' or '.join(beginnings)}")
+        return text
+
+    return cast
 
 
 def number(low: float, high: float, kind: type = int) -> Callable[[str], Any]:

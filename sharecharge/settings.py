@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from sharecharge.environment import (
     BASE_DIR,
+    REQUIRED,
+    begins_with,
     boolean,
     database,
     email,
@@ -173,7 +175,12 @@ PLATFORM_FEE_BASIS_POINTS = read("PLATFORM_FEE_PERCENT", percent_in_basis_points
 MINIMUM_START_BALANCE = read("MINIMUM_START_BALANCE", number(0, 1_000_000), default=50) * 100
 SESSION_HOLD = read("SESSION_HOLD", number(1, 1_000_000), default=300) * 100
 TOP_UP_LIMIT = read("TOP_UP_LIMIT", number(1, 1_000_000), default=20_000) * 100
-PAYMENT_PROVIDER = read("PAYMENT_PROVIDER", one_of("none", "fake"), default="fake" if DEBUG else "none")
+PAYMENT_PROVIDER = read("PAYMENT_PROVIDER", one_of("none", "fake", "stripe"), default="fake" if DEBUG else "none")
+STRIPE_API_URL = "https://api.stripe.com"
+_unless_stripe = REQUIRED if PAYMENT_PROVIDER == "stripe" else ""
+_hint = "PAYMENT_PROVIDER=stripe needs it, see docs/money.md."
+STRIPE_SECRET_KEY = read("STRIPE_SECRET_KEY", begins_with("sk_", "rk_"), _unless_stripe, _hint)
+STRIPE_WEBHOOK_SECRET = read("STRIPE_WEBHOOK_SECRET", begins_with("whsec_"), _unless_stripe, _hint)
 
 # ----------------------------------------------------------------------------------------------- chargers
 
@@ -285,7 +292,8 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": ["'self'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # Also what a form of ours leads on to: Stripe's page, where the payment is made.
+        "form-action": ["'self'", *(["https://checkout.stripe.com"] if PAYMENT_PROVIDER == "stripe" else [])],
         "frame-ancestors": ["'none'"],
     }
 }

@@ -62,9 +62,11 @@ def test_a_cancelled_payment_stays_cancelled(bob: User, client_of):
 def test_a_payment_is_offered_again_for_a_day(bob: User, client_of):
     client = client_of(bob)
     pay = request_top_up(client, "10").url
-    assert pay in client.get("/wallet/").content.decode()
+    page = pay.removesuffix("pay/")
+    assert page in client.get("/wallet/").content.decode()
+    assert client.post(page).url == pay
     TopUp.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    assert pay not in client.get("/wallet/").content.decode()
+    assert page not in client.get("/wallet/").content.decode()
 
 
 def test_it_cancels_a_payment(bob: User, client_of):

@@ -20,6 +20,8 @@ GOOD = {
         ({"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}}, "W002"),
         ({"CHARGER_PASSWORD_PEPPER": "a"}, "W003"),
         ({"HTTPS": False}, "W004"),
+        ({"STRIPE_SECRET_KEY": "sk_test_x"}, "W005"),
+        ({"STRIPE_SECRET_KEY": "sk_live_x"}, None),
     ],
 )
 def test_what_is_not_for_the_public_is_named(bad, number):

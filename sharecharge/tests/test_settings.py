@@ -58,11 +58,20 @@ def test_it_starts():
         ("METER_VALUES_THIN_MINUTES", "0"),
         ("METRICS_TOKEN", "short"),
         ("SENTRY_DSN", "key@sentry"),
+        ("STRIPE_SECRET_KEY", "pk_live_public"),
+        ("STRIPE_WEBHOOK_SECRET", "https://x"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_a_sentence_that_names_it(name, value):
     sentence = start(**{name: value})
     assert re.match(rf".*ImproperlyConfigured: {name}( is not set|=)", sentence), sentence
+
+
+def test_stripe_needs_its_secrets():
+    assert "STRIPE_SECRET_KEY is not set. PAYMENT_PROVIDER=stripe needs it" in start(PAYMENT_PROVIDER="stripe")
+    with_key = {"PAYMENT_PROVIDER": "stripe", "STRIPE_SECRET_KEY": "sk_test_1"}
+    assert "STRIPE_WEBHOOK_SECRET is not set" in start(**with_key)
+    assert start(**with_key, STRIPE_WEBHOOK_SECRET="whsec_1") == ""
 
 
 def test_debug_is_refused_where_others_can_reach_it():
@@ -77,6 +86,13 @@ PRODUCTION = {
     "TRUST_PROXY": "true",
     "PAYMENT_PROVIDER": "none",
 }
+
+
+def test_a_form_may_lead_on_to_the_payment():
+    asked = "import django; django.setup(); from django.conf import settings as s; print(s.CONTENT_SECURITY_POLICY)"
+    secrets = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+    assert "checkout.stripe.com" in run_in_production("-c", asked, PAYMENT_PROVIDER="stripe", **secrets)
+    assert "checkout.stripe.com" not in run_in_production("-c", asked)
 
 
 def run_in_production(*command: str, **environment: str) -> str:
