@@ -14,6 +14,8 @@ import trustme
 from accounts import posting
 from sharecharge.errors import Refused
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "url",

@@ -10,6 +10,8 @@ from chargers import authorization, glossary, hosts, registry, timeline
 from chargers.models import Message
 from chargers.tests.test_session_pages import make_session
 
+pytestmark = pytest.mark.once
+
 WORDS = {
     enums.ChargePointStatus: glossary.STATES,
     enums.ChargePointErrorCode: glossary.FAULTS,

@@ -26,6 +26,8 @@ from conftest import PASSWORD
 from ocpp_gateway.simulator import Clock, Credentials, SimulatedCharger
 from sharecharge.testing.platform import Platform
 
+pytestmark = pytest.mark.once
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "api.md").read_text()
 SCRIPT = "set -eu\n" + "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))

@@ -20,6 +20,8 @@ from ocpp_gateway.simulator import Acknowledged, Journal
 from sharecharge import demonstration
 from sharecharge.management.commands import demo
 
+pytestmark = pytest.mark.once
+
 TIMEOUT_SECONDS = 120
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ["faults", "bench", "sharecharge", "ocpp_gateway", "chargers", "billing", "accounts"]
 # They import nothing of ours, so anyone may import them (the last one in tests only).

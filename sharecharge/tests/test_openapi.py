@@ -8,6 +8,8 @@ import yaml
 from django.core.management import call_command
 from django.test import Client
 
+pytestmark = pytest.mark.once
+
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 

@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from sharecharge.testing.platform import free_port
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
