@@ -258,7 +258,7 @@ def test_it_sets_a_price(connector: Connector, bob: User, client_of, typed, pric
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"price_per_kwh": "-1"}, "Write a number"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
+        ({"price_per_kwh": "-1"}, "The least is"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
         ({"price_per_kwh": "100.01"}, f"A price is at most {units.money(10_000)} per kWh"),
         ({"max_power_w": "0"}, "The least is"), ({"max_power_w": "99999"}, "The most is"),
         ({"type": "Schuko9"}, "valid choice"), ({"current": ""}, "required"),

@@ -100,6 +100,24 @@ def test_its_client_finds_a_charger_and_charges_and_the_owner_sees_it(people, re
     assert list(owner.hosted_in(datetime(2020, 12, 1, tzinfo=UTC).date())) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "python client.py https://"),
+        (["https://share.example", "you@example.org", "charge", "garage"], "CHARGER is the number"),
+        (["https://share.example", "you@example.org", "month", "2026-13"], "a month is 2026-11"),
+        (["share.example", "you@example.org", "charge", "7"], "it begins with https://"),
+        (["http://127.0.0.1:1", "you@example.org", "charge", "7"], "does not answer"),
+    ],
+)
+def test_its_client_says_what_to_type(arguments, told):
+    command = [sys.executable, DOCS / "examples" / "client.py", *arguments]
+    done = subprocess.run(command, input="secret\n", capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="NO curl: THE COMMANDS OF docs/api.md ARE NOT TRIED")
 def test_its_commands_work_as_they_stand(people, registered, connector, platform):
     alice, _bob = people
