@@ -80,7 +80,7 @@ class MoneyField(ScaledField):
 
 
 class TopUpForm(forms.Form):
-    amount = MoneyField(label=_("Amount"), low=100)
+    amount = MoneyField(label=_("Amount"), low=100, too_high=_("This is too much at once."))
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -97,7 +97,7 @@ class TopUpForm(forms.Form):
 class PayoutForm(forms.Form):
     """What an operator needs to send money of a wallet to its owner."""
 
-    amount = MoneyField(label=_("Amount"), low=100)
+    amount = MoneyField(label=_("Amount"), low=100, too_high=_("This is more than is free in your wallet."))
     bank_account = forms.CharField(
         label=_("Bank account"),
         max_length=50,

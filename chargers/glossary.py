@@ -14,7 +14,7 @@ Words = Mapping[str, Promise]
 STATES: Words = {
     "Available": _("ready for a car"),
     "Preparing": _("a car is plugged in"),
-    "Charging": _("charging"),
+    "Charging": _("a car is charging"),
     "SuspendedEV": _("the car takes nothing at the moment"),
     "SuspendedEVSE": _("the charger gives nothing at the moment"),
     "Finishing": _("charging is over, the car is still plugged in"),

@@ -83,6 +83,7 @@ class TestLive:
                 break
         assert demonstration.DRIVER in output
         assert f"http://127.0.0.1:{port}/" in output
+        assert f"DATABASE_URL=sqlite:///{tmp_path / 'demo.sqlite3'} ./run manage …" in output  # else it is of another
         time.sleep(2)  # let chargers boot and cars come
         process.send_signal(signal.SIGINT)
         rest, _none = process.communicate(timeout=TIMEOUT_SECONDS)
