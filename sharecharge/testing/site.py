@@ -26,6 +26,12 @@ PHONE = {"width": 375, "height": 812}
 START_SECONDS = 60
 Point = tuple[float, float]  # latitude, longitude
 LITOMYSL: Point = (49.8686, 16.3127)
+# What moves although nobody touched anything; in every page from its first moment.
+WATCH_SHIFTS = """window.shifts = new PerformanceObserver((list) => shifts.note(list.getEntries()));
+shifts.sum = 0;
+shifts.note = (moves) => moves.filter((it) => !it.hadRecentInput).forEach((it) => { shifts.sum += it.value; });
+shifts.observe({ type: "layout-shift", buffered: true });"""
+SHIFTED = "() => { shifts.note(shifts.takeRecords()); return shifts.sum; }"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
@@ -110,6 +116,7 @@ class Site:
         """A page of a new person. What the console complains of is kept."""
         options = {"locale": "en", **options}
         page = self.chromium.new_context(base_url=self.url, viewport=viewport, **options).new_page()
+        page.add_init_script(WATCH_SHIFTS)
         page.set_default_timeout(20_000)
         page.on("console", lambda line: self.note(line.type, line.text))
         page.on("pageerror", lambda error: self.note("error", str(error)))
@@ -186,6 +193,11 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 def fits(page: Any) -> bool:
     """Nothing makes the page wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def shifted(page: Any) -> float:
+    """How far the page has moved by itself since it was opened: Google's cumulative layout shift, without windows."""
+    return page.evaluate(SHIFTED)
 
 
 def add_charger(site: Site, owner: Any, name: str = "Zkušební garáž", at: Point = LITOMYSL) -> tuple[str, str]:
