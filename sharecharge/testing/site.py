@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from sharecharge.testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery staple"  # noqa: S105
@@ -134,7 +135,7 @@ class Site:
         page.locator("[name=password1]").fill(PASSWORD)
         page.locator("[name=password2]").fill(PASSWORD)
         page.locator("main form button").click()
-        page.wait_for_url(self.url + "/**")
+        page.wait_for_url(lambda url: "/accounts/signup/" not in url)
         return page
 
 
@@ -163,8 +164,7 @@ def make_operator(folder: Path, url: str) -> str:
 @contextlib.contextmanager
 def running_server(folder: Path) -> Iterator[str]:
     """The real server in a process of its own, as an address; `folder` takes its database and its log."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = environment_of(folder, url)
     with (folder / "log").open("wb") as log:
@@ -245,6 +245,7 @@ def top_up(driver: Any, amount: str) -> None:
     driver.locator("[name=amount]").fill(amount)
     driver.locator("form[action$='/top-up/'] .btn-primary").click()
     driver.locator("[name=answer][value=pay]").click()
+    driver.wait_for_url("**/wallet/")
 
 
 def section(page: Any, heading: str) -> Any:

@@ -63,6 +63,17 @@ def look_at(page: Any, path: str) -> None:
     assert shifted(page) < MOST_SHIFT, path
 
 
+def glance_at(page: Any, path: str, viewport: dict[str, int]) -> None:
+    """The same page in another size: it fits there, too, and stays where it is."""
+    before = page.viewport_size
+    page.set_viewport_size(viewport)
+    page.goto(path)
+    page.wait_for_load_state("load")
+    assert fits(page), path
+    assert shifted(page) < MOST_SHIFT, path
+    page.set_viewport_size(before)
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_pages_of_everybody(site: Site, look: str):
     from playwright.sync_api import expect
@@ -88,7 +99,7 @@ def test_pages_of_a_person(site: Site, look: str):
     assert site.complaints == []
 
 
-def test_a_chargers_page_and_what_its_owner_sees(site: Site):
+def test_a_chargers_page(site: Site):
     wallbox = share_charger(site, "Box to look at", (50.60, 15.60))
     visitor = site.visit(PHONE)
     visitor.goto("/#14/50.6/15.6")
@@ -100,12 +111,17 @@ def test_a_chargers_page_and_what_its_owner_sees(site: Site):
     driver = site.sign_up("Dana", PHONE)
     for page in (path, f"{path}report/"):
         look_at(driver, page)
+    wallbox.connection.close()
+    assert site.complaints == []
+
+
+def test_what_its_owner_sees(site: Site):
     owner = site.sign_up("Olga", PHONE)
     add_charger(site, owner, "Olga's box", (50.70, 15.90))
     manage = manage_page(owner).removeprefix(site.url)
     for path in (*OWNED, *(f"{manage}{page}" for page in OF_A_CHARGER)):
         look_at(owner, path)
-    wallbox.connection.close()
+        glance_at(owner, path, DESKTOP)
     assert site.complaints == []
 
 
