@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from django.test import Client, TransactionTestCase
 from django.utils import timezone, translation
@@ -60,6 +62,18 @@ def _no_connection_outlives_the_tests(django_db_setup: None, django_db_blocker: 
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_are_found_when_asked_for() -> None:
+    """Or each test's client, which loads the middleware anew, would look at all of them: a third of a page's test."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _passwords_are_hashed_quickly() -> None:
+    """By the algorithm of production, so that servers which tests start can read them; without its half a second."""
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
 
 @pytest.fixture(autouse=True)

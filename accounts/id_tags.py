@@ -37,13 +37,15 @@ def clean_uid(text: str) -> str:
 
 
 def issue(*, user: User, uid: str, name: str = "", expires_at: datetime | None = None) -> IdTag:
-    """A new RFID card of `user`. Refused when the number belongs to a living card, whoever's."""
+    """A new RFID card of `user`. Refused when the number belongs to a living card, their own or somebody else's."""
     uid = clean_uid(uid)
     try:
         with transaction.atomic():
             return IdTag.objects.create(user=user, uid=uid, name=name.strip(), expires_at=expires_at)
     except IntegrityError:
-        # Whose card it is stays untold.
+        if IdTag.objects.cards_of(user).filter(uid=uid).exists():
+            raise Refused("card_yours", _("This card is yours already."), field="uid") from None
+        # Whose else it is stays untold.
         raise Refused(
             "uid_taken", _("This card is already registered. Ask the operator if it is yours."), field="uid"
         ) from None

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django.views.i18n import set_language
@@ -56,6 +57,9 @@ def cards(request: PersonRequest) -> HttpResponse:
         try:
             card = id_tags.issue(user=request.user, **form.cleaned_data)
         except Refused as refusal:
+            if refusal.code == "card_yours":
+                messages.info(request, str(refusal))
+                return redirect(f"{reverse('cards')}#{form.cleaned_data['uid']}")
             form.add_error(refusal.field, str(refusal))
         else:
             messages.success(request, _("The card %(card)s can be used now.") % {"card": card})

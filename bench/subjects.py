@@ -22,7 +22,8 @@ import psycopg
 from bench.machine import DURABILITY
 from ocpp_gateway.simulator import Credentials, read_credentials
 from sharecharge.testing import servers
-from sharecharge.testing.platform import ROOT, free_port
+from sharecharge.testing.platform import ROOT
+from sharecharge.testing.ports import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

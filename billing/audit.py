@@ -80,7 +80,7 @@ def check_if_due(now: datetime) -> LedgerCheck | None:
         return None
     try:
         return _check(made)
-    except Exception:
+    except Exception:  # it is raised again
         made.delete()  # or nobody would look again within this hour
         raise
 

@@ -15,7 +15,7 @@ from billing import units
 SPACES = re.compile(r"\s")
 BEYOND_REASON = 10**15
 TOO_HIGH = _("The most is %(high)s.")
-NUMBER = re.compile(r"(\d+)(?:[.,](\d+))?", re.ASCII)
+NUMBER = re.compile(r"([-−–]?)(\d+)(?:[.,](\d+))?", re.ASCII)
 
 
 class ScaledField(forms.CharField):
@@ -48,7 +48,7 @@ class ScaledField(forms.CharField):
         number = NUMBER.fullmatch(text)
         if number is None:
             raise forms.ValidationError(_("Write a number such as 12.50."), code="invalid")
-        whole, decimals = number.group(1), number.group(2) or ""
+        sign, whole, decimals = number.group(1), number.group(2), number.group(3) or ""
         if len(decimals) > self.places:  # "1,000" may be a thousand or one: we do not guess
             raise forms.ValidationError(
                 _("At most %(places)s decimals are possible."), code="decimals", params={"places": self.places}
@@ -56,7 +56,7 @@ class ScaledField(forms.CharField):
         digits = (whole + decimals.ljust(self.places, "0")).lstrip("0") or "0"
         # Python reads no integers of thousands of digits; such a one is just as much too high.
         value = int(digits) if len(digits) < 40 else BEYOND_REASON + 1
-        self._check_range(value)
+        self._check_range(-value if sign else value)
         return value
 
     def _check_range(self, value: int) -> None:
@@ -80,7 +80,7 @@ class MoneyField(ScaledField):
 
 
 class TopUpForm(forms.Form):
-    amount = MoneyField(label=_("Amount"), low=100)
+    amount = MoneyField(label=_("Amount"), low=100, too_high=_("This is too much at once."))
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -97,7 +97,7 @@ class TopUpForm(forms.Form):
 class PayoutForm(forms.Form):
     """What an operator needs to send money of a wallet to its owner."""
 
-    amount = MoneyField(label=_("Amount"), low=100)
+    amount = MoneyField(label=_("Amount"), low=100, too_high=_("This is more than is free in your wallet."))
     bank_account = forms.CharField(
         label=_("Bank account"),
         max_length=50,

@@ -21,7 +21,7 @@ def obstacles(user: User) -> list[str]:
     if wallet.owed:
         found.append(_("You owe %(amount)s. Top up your wallet first.") % {"amount": units.money(wallet.owed)})
     if wallet.balance:
-        text = _("There is %(amount)s in your wallet. Use it, or ask the operator to send it back to you.")
+        text = _("There is %(amount)s in your wallet. Use it, or let it be paid out to your bank account.")
         found.append(text % {"amount": units.money(wallet.balance)})
     return found
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from billing import units, wallets
-from chargers import onboarding, shapes, statistics
+from chargers import glossary, onboarding, shapes, statistics
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.sessions import SessionQuerySet
@@ -97,8 +97,9 @@ def _connector(row: Connector) -> Shape:
         "number": row.connector_id,
         "state": row.availability,
         "state_text": str(shapes.AVAILABILITIES[row.availability]),
-        "status": row.status,
-        "error": "" if row.error_code in ("", "NoError") else f"{row.error_code} {row.info}".strip(),
+        # A free plug says nothing more; offline, the last thing it said is nothing to go by.
+        "status_text": glossary.say(glossary.STATES, row.status) if row.availability in ("busy", "faulty") else "",
+        "error": glossary.fault(row.error_code, row.info),
         "since_text": moment(row.status_at),
     }
 

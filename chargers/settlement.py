@@ -150,7 +150,7 @@ def settle_under_savepoint(session: ChargingSession) -> None:
             prepared.update(session, *FIELDS)
     except OperationalError:
         raise  # the database itself failed; the charger sends again
-    except Exception:
+    except Exception:  # R6, as above; it is logged, and the session stays unbilled, which is what the sweep looks for
         logger.exception("session %s could not be billed now", session.pk)
         for name, value in before.items():
             setattr(session, name, value)

@@ -4,21 +4,42 @@ Nothing that is written here is decided upon: a message that nobody has a senten
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from billing import units
-from chargers import message_log
-from chargers.models import Charger, Message
-from chargers.shapes import Shape
+from chargers import glossary, message_log
+from chargers.authorization import Reason
+from chargers.models import Charger, ChargingSession, Message
+from chargers.shapes import Shape, refusal_text
 
 Payload = dict[str, Any]
 LATEST = 40
 # They come so often that a line for each would bury everything else.
 FREQUENT = frozenset({"Heartbeat", "MeterValues"})
+
+# Why a card was refused, to the owner. Elsewhere the same is told to the driver (authorization.SENTENCES).
+REFUSALS: dict[str, Promise] = {
+    Reason.UNKNOWN_CARD: gettext_lazy("nobody has registered this card"),
+    Reason.CARD_DELETED: gettext_lazy("its holder deleted this card"),
+    Reason.CARD_DISABLED: gettext_lazy("its holder switched this card off"),
+    Reason.CARD_EXPIRED: gettext_lazy("the card has expired"),
+    Reason.USER_INACTIVE: gettext_lazy("the account of its holder is closed"),
+    Reason.CHARGER_OFF: gettext_lazy("the operator has switched this charger off"),
+    Reason.NOT_SHARED: gettext_lazy("you do not share this charger at the moment"),
+    Reason.PRIVATE: gettext_lazy("this charger is for you only"),
+    Reason.NO_CONNECTOR: gettext_lazy("the charger cannot have such a plug"),
+    Reason.CONNECTOR_OFF: gettext_lazy("you have switched this plug off"),
+    Reason.NO_PRICE: gettext_lazy("this plug has no price yet"),
+    Reason.PAYMENT_DUE: gettext_lazy("an earlier session of this driver is not paid yet"),
+    Reason.BALANCE_TOO_LOW: gettext_lazy("there is too little money in the driver's wallet"),
+    Reason.ALREADY_CHARGING: gettext_lazy("a car is already charging with this card"),
+}
 
 
 def latest(charger: Charger) -> list[Shape]:
@@ -28,7 +49,17 @@ def latest(charger: Charger) -> list[Shape]:
 
 def lines(messages: Sequence[Message]) -> list[Shape]:
     """Newest first. What repeats itself becomes one line, which says how often."""
-    return [_line(list(together)) for _kind_of_them, together in groupby(messages, _kind)]
+    refusals = _refusals(messages)
+    return [_line(list(together), refusals) for _kind_of_them, together in groupby(messages, _kind)]
+
+
+def _refusals(messages: Sequence[Message]) -> dict[int, str]:
+    """Of the sessions that began, and were refused, in these messages: why, by the session's key."""
+    answers = [_payload(it.response) for it in messages if it.action == "StartTransaction"]
+    keys = {key for it in answers if isinstance(key := it.get("transactionId"), int)}
+    charger_ids = {it.charger_id for it in messages}
+    refused = ChargingSession.objects.filter(pk__in=keys, charger__in=charger_ids).exclude(refusal="")
+    return dict(refused.values_list("pk", "refusal")) if keys else {}
 
 
 def _kind(message: Message) -> tuple[str, str, bool, int]:
@@ -37,25 +68,30 @@ def _kind(message: Message) -> tuple[str, str, bool, int]:
     return message.direction, message.action, message.is_error, 0 if is_frequent else message.pk
 
 
-def _line(messages: list[Message]) -> Shape:
+def _line(messages: list[Message], refusals: Mapping[int, str]) -> Shape:
     newest = messages[0]
     shape = message_log.message(newest)
     count = len(messages)
     return shape | {
-        "text": words(newest, shape["request"], shape["response"]),
+        "text": words(newest, shape["request"], shape["response"], refusals=refusals),
         "count_text": f"{count}×" if count > 1 else "",
         "is_ours": newest.direction == Message.Direction.OUT,
     }
 
 
-def words(message: Message, request: str, response: str) -> str:
-    """One sentence. `request` and `response` are what the log has of them, with masked cards."""
+def words(message: Message, request: str, response: str, *, refusals: Mapping[int, str]) -> str:
+    """One sentence. `request` and `response` are what the log has of them, with masked cards.
+
+    `refusals` tells why sessions were refused, by their key.
+    """
     if message.is_error:
         return _("%(action)s failed or could not be read") % {"action": message.action or _("A message")}
     sentence = SENTENCES.get(message.action)
     if sentence is None:
         return message.action or _("A message that nobody understands")
-    return sentence(_payload(request), _payload(response))
+    answered = _payload(response)
+    reason = refusals.get(answered["transactionId"]) if isinstance(answered.get("transactionId"), int) else None
+    return sentence(_payload(request), answered | {"refusal": reason} if reason else answered)
 
 
 def _payload(text: str) -> Payload:
@@ -75,21 +111,29 @@ def _many(items: Iterable[object]) -> str:
 def _boot(asked: Payload, answered: Payload) -> str:
     name = _many([asked.get("chargePointVendor"), asked.get("chargePointModel"), asked.get("firmwareVersion")])
     return _("The charger introduced itself: %(name)s. We answered: %(answer)s") % {
-        "name": name or units.NOTHING, "answer": answered.get("status", units.NOTHING)
+        "name": name or units.NOTHING, "answer": glossary.say(glossary.WELCOMES, answered.get("status"))
     }  # fmt: skip
 
 
 def _status(asked: Payload, _answered: Payload) -> str:
-    error = asked.get("errorCode")
-    text = _many([asked.get("status"), "" if error == "NoError" else error, asked.get("info")])
+    fault = glossary.fault(_text(asked.get("errorCode")), _text(asked.get("info") or asked.get("vendorErrorCode")))
+    status = glossary.say(glossary.STATES, asked.get("status"))
+    text = f"{status}: {fault}" if fault else status
     if asked.get("connectorId") == 0:
         return _("The charger itself: %(status)s") % {"status": text}
     return _("Plug %(number)s: %(status)s") % {"number": asked.get("connectorId", "?"), "status": text}
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _verdict(answered: Payload) -> str:
+    """ "yes", or "no" and why: in general, or as the session knows it."""
+    if reason := answered.get("refusal"):
+        return _("no, %(reason)s") % {"reason": REFUSALS.get(reason) or refusal_text(reason)}
     info = answered.get("idTagInfo")
-    return str(info.get("status", units.NOTHING)) if isinstance(info, dict) else units.NOTHING
+    return glossary.say(glossary.VERDICTS, info.get("status") if isinstance(info, dict) else None)
 
 
 def _authorize(asked: Payload, answered: Payload) -> str:
@@ -110,7 +154,7 @@ def _start(asked: Payload, answered: Payload) -> str:
 
 def _stop(asked: Payload, _answered: Payload) -> str:
     return _("Charging ended (%(reason)s), meter at %(energy)s") % {
-        "reason": asked.get("reason", "Local"), "energy": _wh(asked.get("meterStop"))
+        "reason": glossary.say(glossary.ENDS, asked.get("reason", "Local")), "energy": _wh(asked.get("meterStop"))
     }  # fmt: skip
 
 
@@ -118,11 +162,17 @@ def _told(text: Callable[[], str]) -> Callable[[Payload, Payload], str]:
     """Something that we ask of it, and how it answers."""
 
     def sentence(_asked: Payload, answered: Payload) -> str:
-        answer = answered.get("status")
-        told = _("%(what)s. It answered: %(answer)s") % {"what": text(), "answer": answer}
-        return told if answer else text()
+        if not answered.get("status"):
+            return text()
+        answer = glossary.say(glossary.ANSWERS, answered["status"])
+        return _("%(what)s. It answered: %(answer)s") % {"what": text(), "answer": answer}
 
     return sentence
+
+
+def _progress(text: Callable[[], str], words: glossary.Words) -> Callable[[Payload, Payload], str]:
+    """How far something is that takes a while."""
+    return lambda asked, _answered: f"{text()}: {glossary.say(words, asked.get('status'))}"
 
 
 def _plain(text: Callable[[], str]) -> Callable[[Payload, Payload], str]:
@@ -138,8 +188,8 @@ SENTENCES: dict[str, Callable[[Payload, Payload], str]] = {
     "Heartbeat": _plain(lambda: _("The charger says that it is there")),
     "MeterValues": _plain(lambda: _("The charger told its meter")),
     "DataTransfer": _plain(lambda: _("A message of the maker's own kind")),
-    "FirmwareStatusNotification": _plain(lambda: _("News about a firmware update")),
-    "DiagnosticsStatusNotification": _plain(lambda: _("News about a diagnostics upload")),
+    "FirmwareStatusNotification": _progress(lambda: _("Its new firmware"), glossary.UPDATES),
+    "DiagnosticsStatusNotification": _progress(lambda: _("Its report for the maker"), glossary.UPLOADS),
     "SecurityEventNotification": _plain(lambda: _("A security event was told")),
     "RemoteStartTransaction": _told(lambda: _("We asked it to start charging")),
     "RemoteStopTransaction": _told(lambda: _("We asked it to stop charging")),

@@ -113,7 +113,7 @@ class Switchboard:
         """Leaves the group, if the layer still answers; else the membership expires by itself."""
         try:
             await asyncio.wait_for(layer.group_discard(group, channel), LAYER_RETRY_SECONDS)
-        except Exception as error:
+        except Exception as error:  # redis-py's own tree of errors; the membership expires by itself
             logger.info("the channel layer was not told of a leave: %r", error)
 
     async def _heed(self, event: dict[str, Any]) -> None:

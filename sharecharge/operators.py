@@ -14,6 +14,8 @@ class OperatorsConfig(AdminConfig):
 
 class OperatorsSite(admin.AdminSite):
     site_header = site_title = "ShareCharge"
+    # It takes the room that our wide lists need, and moves the page when its script has loaded.
+    enable_nav_sidebar = False
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from chargers import board  # the models are there by now

@@ -71,9 +71,9 @@ class Schema(AutoSchema):
         return [*super().get_auth(), *([{}] if reads or not required else [])]
 
     def get_summary(self) -> str | None:
-        """The first sentence of the docstring."""
+        """The first sentence of the docstring. Readers show it as it is: unlike the rest it knows no Markdown."""
         first, _dot, _rest = " ".join(self.get_description().split()).partition(". ")
-        return first.removesuffix(".") or None
+        return first.removesuffix(".").replace("`", "") or None
 
     def _errors(self) -> list[int]:
         statuses = [400, 429, 503]

@@ -238,3 +238,16 @@ def test_a_card_is_renamed(alice: User, alice_card: IdTag, client_of):
 
 def test_a_card_of_somebody_else_is_not_renamed(bob: User, alice_card: IdTag, client_of):
     assert client_of(bob).post(f"/cards/{alice_card.pk}/name/", {"name": "Mine"}).status_code == 404
+
+
+def test_ones_own_card_is_shown_instead_of_added_again(alice: User, alice_card: IdTag, client_of):
+    client = client_of(alice)
+    answer = client.post("/cards/", {"uid": alice_card.uid.lower()})
+    assert answer.url == f"/cards/#{alice_card.uid}"
+    page = client.get("/cards/").content.decode()
+    assert "This card is yours already." in page
+    assert f'id="{alice_card.uid}"' in page
+
+
+def test_the_wallet_leads_to_payouts(alice: User, client_of):
+    assert 'href="/payouts/"' in client_of(alice).get("/wallet/").content.decode()

@@ -5,6 +5,8 @@ import pytest
 from bench import figures
 from bench.figures import Page, Spread, Storm, Target, Window
 
+pytestmark = pytest.mark.once
+
 FOUND = {
     "seconds": 2.0,
     "messages": 4,

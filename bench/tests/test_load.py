@@ -10,6 +10,8 @@ from bench.load import Station, Tally
 from bench.workloads import Box
 from ocpp_gateway.simulator import Credentials
 
+pytestmark = pytest.mark.once
+
 RIGHT = {
     "currentTime": "2026-01-01T00:00:00.000Z",
     "interval": 300,

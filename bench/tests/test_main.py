@@ -7,6 +7,8 @@ from bench import __main__ as command
 from bench import parts
 from bench.subjects import CannotMeasure, Workshop
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path):

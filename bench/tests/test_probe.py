@@ -3,7 +3,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from bench import probe
+
+pytestmark = pytest.mark.once
 
 BURN = """
 import os, sys, time

@@ -1,4 +1,8 @@
+import pytest
+
 from bench import profiling
+
+pytestmark = pytest.mark.once
 
 FOLDED = """\
 run (asyncio/loop.py:10);take (ocpp_gateway/consumers.py:20);encode (json/encoder.py:3) 6

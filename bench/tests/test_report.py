@@ -7,6 +7,8 @@ from bench import report
 from bench.figures import Crowd, Evidence, Page, Storm, Window
 from bench.report import Report, Step
 
+pytestmark = pytest.mark.once
+
 FACTS = {
     "date": "2026-01-01T00:00:00+00:00", "commit": "abc", "cores": 2, "processor": "Some CPU", "memory_gb": 8.0,
     "system": "Linux 6", "python": "3.11.7", "database": "PostgreSQL 15", "fsync": "on", "synchronous_commit": "on",

@@ -8,6 +8,8 @@ from websockets.typing import Subprotocol
 from bench import wire
 from bench.wire import CLOSE, PING, TEXT, BrokenProtocol, Frames, Refused, Socket
 
+pytestmark = pytest.mark.once
+
 OCPP = Subprotocol("ocpp1.6")
 
 

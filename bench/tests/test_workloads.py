@@ -10,6 +10,8 @@ from chargers import plausibility
 from chargers.plausibility import Reading
 from ocpp_gateway import schemas
 
+pytestmark = pytest.mark.once
+
 RIGHT = {
     "currentTime": "2026-01-01T00:00:00.000Z",
     "interval": 300,

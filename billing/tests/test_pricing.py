@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from billing import pricing
 from billing.pricing import Consumption, Tariff
 
+pytestmark = pytest.mark.once
+
 
 def tariff(price_per_kwh: int) -> Tariff:
     return Tariff(currency="CZK", price_per_kwh=price_per_kwh)

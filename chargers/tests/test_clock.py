@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from chargers import clock
 
+pytestmark = pytest.mark.once
+
 RECEIVED = datetime(2026, 1, 11, 22, 41, tzinfo=UTC)
 
 

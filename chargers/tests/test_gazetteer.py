@@ -13,6 +13,8 @@ from django.test import Client
 from chargers import gazetteer
 from sharecharge.errors import Refused
 
+pytestmark = pytest.mark.once
+
 BRNO = {"display_name": "Brno, Česko", "lat": "49.1951", "lon": "16.6068", "boundingbox": []}
 
 

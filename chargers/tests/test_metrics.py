@@ -18,7 +18,7 @@ from billing.models import LedgerCheck
 from chargers import figures, metrics, sweeper
 from chargers.models import Charger, ChargingSession, Command
 from chargers.tests.test_session_pages import make_session
-from sharecharge.testing.platform import free_port
+from sharecharge.testing.ports import free_port
 
 TOKEN = "a token of at least thirty-two characters"
 

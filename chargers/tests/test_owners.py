@@ -171,22 +171,22 @@ def test_it_tells_in_plain_words_what_the_charger_said(online: Charger, bob: Use
     say(online, "Whatever", "[]", is_error=True)
     assert [(line["text"], line["count_text"]) for line in timeline.latest(online)] == [
         ("Whatever failed or could not be read", ""),
-        ("We asked it to restart. It answered: Rejected", ""),
-        ("Plug 1: Faulted GroundFailure", ""),
+        ("We asked it to restart. It answered: no", ""),
+        ("Plug 1: out of order: current leaks to the ground", ""),
         ("The charger says that it is there", "3×"),
-        ("Charging began at plug 1, meter at 1.500\xa0kWh. We answered: Accepted", ""),
-        ("The card …C3D4 was held to it. We answered: Blocked", ""),
-        ("The charger introduced itself: Solax X3. We answered: Accepted", ""),
+        ("Charging began at plug 1, meter at 1.500\xa0kWh. We answered: yes", ""),
+        ("The card …C3D4 was held to it. We answered: no, this card may not charge here now", ""),
+        ("The charger introduced itself: Solax X3. We answered: welcome", ""),
     ]
     page = client_of(bob).get(path_of(online, "log")).content.decode()
-    assert "Plug 1: Faulted GroundFailure" in page
+    assert "Plug 1: out of order: current leaks to the ground" in page
     assert "04A1B2" not in page
 
 
 @pytest.mark.parametrize("frame", ["", "{", "[]", "[2]", '[2,"1","Authorize",[]]', "[" * 3000, '[2,"1","A",null]'])
 @pytest.mark.parametrize("action", ["Authorize", "StartTransaction", "StatusNotification", ""])
 def test_no_frame_breaks_the_words(frame, action):
-    assert timeline.words(Message(action=action), frame, frame)
+    assert timeline.words(Message(action=action), frame, frame, refusals={})
 
 
 def test_the_log_goes_back_page_by_page(online: Charger, bob: User, client_of):
@@ -258,7 +258,7 @@ def test_it_sets_a_price(connector: Connector, bob: User, client_of, typed, pric
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"price_per_kwh": "-1"}, "Write a number"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
+        ({"price_per_kwh": "-1"}, "The least is"), ({"price_per_kwh": "1.234"}, "At most 2 decimals"),
         ({"price_per_kwh": "100.01"}, f"A price is at most {units.money(10_000)} per kWh"),
         ({"max_power_w": "0"}, "The least is"), ({"max_power_w": "99999"}, "The most is"),
         ({"type": "Schuko9"}, "valid choice"), ({"current": ""}, "required"),

@@ -1,9 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chargers.plausibility import TOLERANCE_WH, Doubt, Reading, assess
+
+pytestmark = pytest.mark.once
 
 BEGIN = datetime(2026, 1, 11, 21, 38, tzinfo=UTC)
 

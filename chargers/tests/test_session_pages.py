@@ -190,7 +190,7 @@ def test_what_an_owner_may_bill_is_filled_in(held: ChargingSession, bob: User, o
 
 @pytest.mark.parametrize(
     ("energy", "sentence"),
-    [("99", "The most is"), ("x", "Write a number"), ("-1", "Write a number"), ("", "required")],
+    [("99", "The most is"), ("x", "Write a number"), ("-1", "The least is"), ("", "required")],
 )
 @pytest.mark.parametrize("sure", [{}, {"sure": "yes"}])
 def test_a_release_has_bounds(held: ChargingSession, bob: User, client_of, energy, sentence, sure):

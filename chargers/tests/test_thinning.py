@@ -10,6 +10,8 @@ from chargers import plausibility, thinning
 from chargers.plausibility import Reading
 from chargers.thinning import Sample
 
+pytestmark = pytest.mark.once
+
 BEGIN = datetime(2026, 7, 1, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 POWER_W = 11_000

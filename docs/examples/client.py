@@ -6,6 +6,7 @@ python client.py https://charge.example.org you@example.org month 2026-11
 
 import getpass
 import json
+import re
 import sys
 import time
 import urllib.error
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import urlencode, urljoin
 
@@ -145,21 +147,50 @@ class Client:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise Refused(error.code, json.load(error)) from None
+            raise Refused(error.code, self._told(error)) from None
+
+    @staticmethod
+    def _told(error: urllib.error.HTTPError) -> dict[str, Any]:
+        """The API's own words; those of a proxy, or of a server that is none of ours, are not in JSON."""
+        try:
+            told: dict[str, Any] = json.load(error)
+        except ValueError:
+            return {"code": f"http_{error.code}", "detail": f"The server answers {error.code}.", "field": None}
+        return told
+
+
+def charge(client: Client, charger: int) -> None:
+    begun = client.outcome(client.start(charger, plug=1))
+    print(f"session {begun.session}" if begun.session else f"nothing charges: {begun.state}")
+
+
+def list_month(client: Client, month: date) -> None:
+    for session in client.hosted_in(month):
+        print(session.id, session.state, session.energy_wh, session.owner_share)
 
 
 def main(url: str, email: str, what: str, which: str) -> None:
-    client = Client(url, email=email, password=getpass.getpass())
-    if what == "charge":
-        begun = client.outcome(client.start(int(which), plug=1))
-        print(f"session {begun.session}" if begun.session else f"nothing charges: {begun.state}")
+    """What is typed is read before anybody is asked for a password."""
+    if what == "charge" and which.isdecimal():
+        work = partial(charge, charger=int(which))
+    elif what == "month" and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", which):
+        work = partial(list_month, month=date.fromisoformat(f"{which}-01"))
     else:
-        for session in client.hosted_in(date.fromisoformat(f"{which}-01")):
-            print(session.id, session.state, session.energy_wh, session.owner_share)
+        usage()
+    if not re.match("https?://.", url):
+        sys.exit(f"{url} is no address: it begins with https://")
+    try:
+        work(Client(url.rstrip("/"), email=email, password=getpass.getpass()))
+    except Refused as refused:
+        sys.exit(f"{refused} ({refused.code})")
+    except OSError as error:
+        sys.exit(f"{url} does not answer: {error}")
+    except ValueError:
+        sys.exit(f"{url} answers, but not as ShareCharge does.")
 
 
 def usage() -> NoReturn:
-    sys.exit(__doc__)
+    sys.exit(f"{__doc__}\nCHARGER is the number of a charger, as `GET /api/v1/chargers` tells it; a month is 2026-11.")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ import pytest
 from faults.__main__ import parse
 from faults.plays import CAUGHT
 
+pytestmark = pytest.mark.once
+
 
 def test_by_default_everything_is_played_once():
     options = parse([])

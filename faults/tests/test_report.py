@@ -6,6 +6,8 @@ from faults import report
 from faults.plays import is_caught
 from faults.show import Outcome
 
+pytestmark = pytest.mark.once
+
 OUTCOME = Outcome(
     "kill", on="PostgreSQL 99", chargers=50, events=Counter({"killed at random": 3}), acknowledged=7, sessions=2,
     faults=Counter({"stops lost": 2, "sessions doubled": 1, "a | b": 4, "bills lost or wrong": 0}),

@@ -8,6 +8,8 @@ from chargers.facts import Facts, Sample
 from chargers.models import ChargingSession, MeterValue
 from faults import witness
 
+pytestmark = pytest.mark.once
+
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 STARTED, STOPPED = (BEGIN.isoformat(), (BEGIN + timedelta(hours=1)).isoformat())
 

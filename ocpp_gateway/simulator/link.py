@@ -100,7 +100,7 @@ class LinkedCharger:
         self._connection = self._in_background(self._stay_connected())
         try:
             await self.online()
-        except BaseException:
+        except BaseException:  # a cancelled start, too, leaves no task behind; it is raised again
             await self._end_tasks()
             raise
         return self

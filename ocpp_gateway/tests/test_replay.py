@@ -16,6 +16,8 @@ from ocpp_gateway import replay
 from ocpp_gateway.simulator import Credentials, Journal, ServerRefused
 from ocpp_gateway.tests.central_system import central_system
 
+pytestmark = pytest.mark.once
+
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SOLAX = [FIXTURES / "solax_x3_hac.jsonl", FIXTURES / "solax_x3_hac_synthetic_end.jsonl"]
 NOON = "2026-01-11T12:00:00Z"

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from ocpp_gateway import rpc
 from ocpp_gateway.rpc import Call, CallError, CallResult, Outbox, Unreadable, WireError
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("text", "frame"),

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ocpp_gateway import leniency, samples
 
+pytestmark = pytest.mark.once
+
 RECEIVED = datetime(2026, 1, 11, 22, 41, tzinfo=UTC)
 TIME = "2026-01-11T21:38:28.000Z"
 

@@ -2,6 +2,8 @@ import pytest
 
 from ocpp_gateway import schemas
 
+pytestmark = pytest.mark.once
+
 START = {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": "2026-01-11T20:02:05Z"}
 
 

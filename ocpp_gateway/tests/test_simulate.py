@@ -8,6 +8,8 @@ from django.core.management import CommandError, call_command
 
 from ocpp_gateway.tests.test_replay import system_in_a_thread
 
+pytestmark = pytest.mark.once
+
 ALICE = {"identity": "SCALICE", "password": "secret", "id_tag": "04AA"}
 
 

@@ -27,6 +27,8 @@ from ocpp_gateway.simulator.memory import Backoff, OfflineQueue, Queued, Transac
 from ocpp_gateway.simulator.vehicles import Measurement, Profiles, Register
 from ocpp_gateway.tests.central_system import central_system
 
+pytestmark = pytest.mark.once
+
 ALICE = Credentials("SCALICE", "secret", "04AA", 1)
 NOON = datetime(2026, 1, 11, 12, tzinfo=UTC)
 FAST = 3600.0

@@ -5,7 +5,6 @@ Standard library only. The database comes as a URL; Redis as the settings have i
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,14 +16,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from sharecharge.testing.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def url_of(database: Mapping[str, object]) -> str:

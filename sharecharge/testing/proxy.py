@@ -13,7 +13,8 @@ from typing import Self
 import trustme
 
 from sharecharge.testing.containers import FOLDER
-from sharecharge.testing.platform import START_SECONDS, free_port
+from sharecharge.testing.platform import START_SECONDS
+from sharecharge.testing.ports import free_port
 
 CADDYFILE = str(FOLDER / "Caddyfile")
 

@@ -27,6 +27,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from sharecharge.testing.ports import free_port
+
 SOURCES = ("environment", "system", "wheel")
 OLDEST_POSTGRESQL = 14  # what Django 5.2 supports
 START_SECONDS = 60.0
@@ -188,7 +190,7 @@ def _start_postgresql(programs: Path, stack: contextlib.ExitStack, *, is_durable
 
     password = secrets.token_urlsafe(16)
     data = _initialise(programs, folder=folder, password=password, user=user)
-    port = _free_port()
+    port = free_port()
     chosen = POSTGRESQL_SETTINGS | ({} if is_durable else CARELESS_SETTINGS)
     settings = [f"--{name}={value}" for name, value in chosen.items()]
     url = f"postgres://sharecharge:{password}@127.0.0.1:{port}/postgres"
@@ -250,7 +252,7 @@ def _copy_programs(programs: Path, *, into: Path) -> Path:
 def _start_redis(program: Path, stack: contextlib.ExitStack) -> Server:
     folder = _temporary_folder(stack, user=None)
     about = _version(program, r"(?<=v=)[\d.]+")
-    port = _free_port()
+    port = free_port()
     settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(folder)]
     name = "Valkey" if "valkey" in program.name else "Redis"
 
@@ -336,12 +338,6 @@ def _version(program: Path, pattern: str) -> str:
     output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
     found = re.search(pattern, output)
     return found.group() if found else "of unknown version"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _last_line(log: Path) -> str:

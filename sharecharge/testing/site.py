@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sharecharge.testing.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery staple"  # noqa: S105
 DESKTOP = {"width": 1440, "height": 900}
@@ -26,6 +27,12 @@ PHONE = {"width": 375, "height": 812}
 START_SECONDS = 60
 Point = tuple[float, float]  # latitude, longitude
 LITOMYSL: Point = (49.8686, 16.3127)
+# What moves although nobody touched anything; in every page from its first moment.
+WATCH_SHIFTS = """window.shifts = new PerformanceObserver((list) => shifts.note(list.getEntries()));
+shifts.sum = 0;
+shifts.note = (moves) => moves.filter((it) => !it.hadRecentInput).forEach((it) => { shifts.sum += it.value; });
+shifts.observe({ type: "layout-shift", buffered: true });"""
+SHIFTED = "() => { shifts.note(shifts.takeRecords()); return shifts.sum; }"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
@@ -110,6 +117,7 @@ class Site:
         """A page of a new person. What the console complains of is kept."""
         options = {"locale": "en", **options}
         page = self.chromium.new_context(base_url=self.url, viewport=viewport, **options).new_page()
+        page.add_init_script(WATCH_SHIFTS)
         page.set_default_timeout(20_000)
         page.on("console", lambda line: self.note(line.type, line.text))
         page.on("pageerror", lambda error: self.note("error", str(error)))
@@ -127,7 +135,7 @@ class Site:
         page.locator("[name=password1]").fill(PASSWORD)
         page.locator("[name=password2]").fill(PASSWORD)
         page.locator("main form button").click()
-        page.wait_for_url(self.url + "/**")
+        page.wait_for_url(lambda url: "/accounts/signup/" not in url)
         return page
 
 
@@ -156,8 +164,7 @@ def make_operator(folder: Path, url: str) -> str:
 @contextlib.contextmanager
 def running_server(folder: Path) -> Iterator[str]:
     """The real server in a process of its own, as an address; `folder` takes its database and its log."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = environment_of(folder, url)
     with (folder / "log").open("wb") as log:
@@ -186,6 +193,11 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
 def fits(page: Any) -> bool:
     """Nothing makes the page wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def shifted(page: Any) -> float:
+    """How far the page has moved by itself since it was opened: Google's cumulative layout shift, without windows."""
+    return page.evaluate(SHIFTED)
 
 
 def add_charger(site: Site, owner: Any, name: str = "Zkušební garáž", at: Point = LITOMYSL) -> tuple[str, str]:
@@ -233,6 +245,7 @@ def top_up(driver: Any, amount: str) -> None:
     driver.locator("[name=amount]").fill(amount)
     driver.locator("form[action$='/top-up/'] .btn-primary").click()
     driver.locator("[name=answer][value=pay]").click()
+    driver.wait_for_url("**/wallet/")
 
 
 def section(page: Any, heading: str) -> Any:

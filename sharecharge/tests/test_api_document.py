@@ -26,6 +26,8 @@ from conftest import PASSWORD
 from ocpp_gateway.simulator import Clock, Credentials, SimulatedCharger
 from sharecharge.testing.platform import Platform
 
+pytestmark = pytest.mark.once
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "api.md").read_text()
 SCRIPT = "set -eu\n" + "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))
@@ -96,6 +98,24 @@ def test_its_client_finds_a_charger_and_charges_and_the_owner_sees_it(people, re
     owner = module.Client(platform.url, email=bob.email, password=PASSWORD)
     assert [found.id for found in owner.hosted_in(datetime.now(UTC).date())] == [session]
     assert list(owner.hosted_in(datetime(2020, 12, 1, tzinfo=UTC).date())) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "python client.py https://"),
+        (["https://share.example", "you@example.org", "charge", "garage"], "CHARGER is the number"),
+        (["https://share.example", "you@example.org", "month", "2026-13"], "a month is 2026-11"),
+        (["share.example", "you@example.org", "charge", "7"], "it begins with https://"),
+        (["http://127.0.0.1:1", "you@example.org", "charge", "7"], "does not answer"),
+    ],
+)
+def test_its_client_says_what_to_type(arguments, told):
+    command = [sys.executable, DOCS / "examples" / "client.py", *arguments]
+    done = subprocess.run(command, input="secret\n", capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="NO curl: THE COMMANDS OF docs/api.md ARE NOT TRIED")

@@ -6,6 +6,8 @@ import pytest
 
 from sharecharge import asgi
 
+pytestmark = pytest.mark.once
+
 PAGE = {"type": "http", "path": "/"}
 HEALTH = {"type": "http", "path": "/healthz"}
 READY = {"type": "http", "path": "/readyz"}

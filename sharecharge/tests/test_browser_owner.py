@@ -14,9 +14,10 @@ from sharecharge.testing.site import (
     manage_page,
     now,
     share_charger,
+    shifted,
     top_up,
 )
-from sharecharge.tests.test_browser_looks import serious
+from sharecharge.tests.test_browser_looks import MOST_SHIFT, serious
 
 pytestmark = pytest.mark.browser
 
@@ -128,6 +129,7 @@ def test_an_operator_releases_a_held_session(site: Site, make_operator, viewport
 
     page = operator(site, make_operator, viewport, locale=locale)
     assert serious(page) == []
+    assert shifted(page) < MOST_SHIFT
     page.locator(".board a[href$='attention=held']").click()
     page.locator("th.field-id a", has_text=str(started["transactionId"])).click()
     page.goto(f"/sessions/{started['transactionId']}/")

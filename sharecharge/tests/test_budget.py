@@ -9,6 +9,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
+pytestmark = pytest.mark.once
+
 BUDGET_BYTES = 250_000
 LINK = re.compile(r'<(?:script[^>]+src|link[^>]+rel="(?:stylesheet|icon|manifest)"[^>]*href)="([^"]+)"')
 

@@ -5,6 +5,8 @@ from django.test import override_settings
 
 from sharecharge import checks
 
+pytestmark = pytest.mark.once
+
 POSTGRES = {"default": {"ENGINE": "django.db.backends.postgresql"}}
 GOOD = {
     "PAYMENT_PROVIDER": "none", "DATABASES": POSTGRES, "HTTPS": True, "SECRET_KEY": "a", "CHARGER_PASSWORD_PEPPER": "b",

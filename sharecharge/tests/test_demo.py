@@ -19,6 +19,9 @@ from chargers.models import Charger, MeterValue
 from ocpp_gateway.simulator import Acknowledged, Journal
 from sharecharge import demonstration
 from sharecharge.management.commands import demo
+from sharecharge.testing.ports import free_port
+
+pytestmark = pytest.mark.once
 
 TIMEOUT_SECONDS = 120
 
@@ -27,11 +30,6 @@ def start_demo(tmp_path, *arguments):
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo", *arguments]
     command.append(f"--database=sqlite:///{tmp_path / 'demo.sqlite3'}")
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def processes_with(text):
@@ -81,6 +79,7 @@ class TestLive:
                 break
         assert demonstration.DRIVER in output
         assert f"http://127.0.0.1:{port}/" in output
+        assert f"DATABASE_URL=sqlite:///{tmp_path / 'demo.sqlite3'} ./run manage …" in output  # else it is of another
         time.sleep(2)  # let chargers boot and cars come
         process.send_signal(signal.SIGINT)
         rest, _none = process.communicate(timeout=TIMEOUT_SECONDS)

@@ -12,6 +12,8 @@ import pytest
 from sharecharge.testing import containers
 from sharecharge.testing.containers import FOLDER, PRODUCTION, ROOT, VARIABLE, compose
 
+pytestmark = pytest.mark.once
+
 OVERRIDES = ["compose.dev.yaml", "compose.plain-ws.yaml"]
 OURS = ("migrate", "web", "ocpp", "sweep")
 SECRETS = {"SECRET_KEY", "CHARGER_PASSWORD_PEPPER", "POSTGRES_PASSWORD", "DOMAIN"}

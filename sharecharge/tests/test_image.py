@@ -18,7 +18,8 @@ from django.conf import settings
 from django.db import connection
 
 from sharecharge.testing.containers import FOLDER, PRODUCTION, ROOT, compose, interpolate, stages
-from sharecharge.testing.platform import free_port, url_of
+from sharecharge.testing.platform import url_of
+from sharecharge.testing.ports import free_port
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -4,9 +4,12 @@ The benchmark and the fault tests stand before the house: they may use every roo
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = ["faults", "bench", "sharecharge", "ocpp_gateway", "chargers", "billing", "accounts"]
@@ -81,6 +84,15 @@ def test_pure_files_are_pure():
     assert {path.name for path in pure} >= {"rpc.py", "schemas.py", "pricing.py", "plausibility.py", "clock.py"}
     for path in pure:
         assert not {name for name in imported(path) if name.split(".")[0] in {"django", "channels"}}, path
+
+
+BROAD = re.compile(r"^ *except (Base)?Exception( as \w+)?:(?P<why>.*)$|^ *except:", re.MULTILINE)
+
+
+def test_who_catches_everything_says_why():
+    for path in [path for room in ROOMS for path in files(room) if "tests" not in path.parts]:
+        bare = [found[0] for found in BROAD.finditer(path.read_text()) if "# " not in (found["why"] or "")]
+        assert bare == [], path
 
 
 def test_io_stays_at_the_edge():

@@ -1,5 +1,6 @@
 """The schema of the API: complete, valid, and the committed copy is that of the code."""
 
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.test import Client
+
+pytestmark = pytest.mark.once
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
@@ -56,6 +59,7 @@ def test_every_operation_tells_how_it_says_no():
     for path, operations in yaml.safe_load(made_now())["paths"].items():
         for method, operation in operations.items():
             assert {"400", "429", "503"} <= operation["responses"].keys(), (method, path)
+            assert "`" not in operation["summary"], (method, path)  # a heading, which knows no Markdown
 
 
 @pytest.mark.parametrize("path", ["/api/docs/", "/api/docs/?script=", "/api/redoc/"])
@@ -64,3 +68,9 @@ def test_the_readers_load_nothing_from_elsewhere(db: None, path: str):
     assert response.status_code == 200
     assert b"https://" not in response.content
     assert "cdn" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc/"])
+def test_the_readers_have_an_icon(db: None, path: str):
+    [icon] = re.findall(r'<link rel="(?:shortcut )?icon"[^>]* href="([^"]+)"', Client().get(path).content.decode())
+    assert Client().get(icon).status_code == 200

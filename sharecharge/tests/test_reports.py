@@ -16,6 +16,8 @@ from sentry_sdk.transport import Transport
 from accounts.models import User
 from sharecharge import reports, trace
 
+pytestmark = pytest.mark.once
+
 CARD, PASSWORD = "04C5A2F7B1D901", "CANARYPASSWORD2345"
 TAP = f'[2,"1","Authorize",{{"idTag":"{CARD}"}}]'
 ROTATION = f'[2,"2","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{PASSWORD}"}}]'

@@ -17,6 +17,8 @@ from sharecharge.tests.roles import accounts, billing, chargers, internal, webho
 from sharecharge.tests.roles.row import SUBJECTS, Row
 from sharecharge.tests.roles.stage import Stage
 
+pytestmark = pytest.mark.once
+
 ROWS = [*accounts.ROWS, *billing.ROWS, *chargers.ROWS, *internal.ROWS, *webhooks.ROWS]
 METHODS = ("get", "post", "put", "patch", "delete")
 

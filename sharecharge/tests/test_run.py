@@ -1,5 +1,6 @@
 """`./run` as a module: what it makes of its arguments."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -7,6 +8,8 @@ import sys
 import pytest
 
 from sharecharge.testing.platform import ROOT
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +37,23 @@ def run():
 )
 def test_an_option_is_found_wherever_it_stands(run, arguments, port):
     assert run.option("--port", arguments) == port
+
+
+@pytest.mark.parametrize(
+    ("found", "marks"),
+    [
+        ({"DATABASE_URL": "postgres://x"}, ["not browser and not once", "not browser"]),
+        ({}, ["not browser"]),
+    ],
+)
+def test_no_test_is_left_out_when_there_is_but_one_database(run, monkeypatch, found, marks):
+    @contextlib.contextmanager
+    def servers():
+        yield found, "PostgreSQL 17"
+
+    ran = []
+    monkeypatch.setattr(run, "database_servers", servers)
+    monkeypatch.setattr(run, "suite", lambda name, environment, *, marks: ran.append((marks, environment)))
+    run.suites()
+    assert [asked for asked, _environment in ran] == marks
+    assert ["DATABASE_URL" in environment for _asked, environment in ran] == [False, True][: len(marks)]

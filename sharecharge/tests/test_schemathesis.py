@@ -22,6 +22,8 @@ from accounts import logins, tokens
 from billing import payouts, wallets
 from billing.providers import FakeProvider
 
+pytestmark = pytest.mark.once
+
 ASKERS = ("nobody", "alice", "bob", "oscar")  # no one, a driver, an owner and an operator
 CHECKS = [
     checks.not_a_server_error,

@@ -14,6 +14,8 @@ import redis
 
 from sharecharge.testing import browser, servers
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _no_given_servers(monkeypatch: pytest.MonkeyPatch) -> None:

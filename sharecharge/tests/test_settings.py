@@ -13,6 +13,8 @@ from django.core.management import call_command
 from django.core.management.commands import migrate as django_migrate
 from django.db import connection
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = ROOT / "sharecharge" / "settings.py"
 

@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
+pytestmark = pytest.mark.once
+
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
 

@@ -14,6 +14,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+pytestmark = pytest.mark.once
+
 BASE = Path(settings.BASE_DIR)
 FOLDER = BASE / "sharecharge" / "locale" / "cs" / "LC_MESSAGES"
 APPS = ("accounts", "billing", "chargers", "ocpp_gateway", "sharecharge")

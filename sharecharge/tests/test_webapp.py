@@ -10,6 +10,8 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 
+pytestmark = pytest.mark.once
+
 
 def manifest(language: str) -> dict:
     response = Client(headers={"Accept-Language": language}).get("/manifest.webmanifest")

@@ -163,7 +163,8 @@ class Command(BaseCommand):
             f"\nMap         {settings.SITE_URL}/\n"
             f"Driver      {d.DRIVER}   password {d.PASSWORD}\n"
             f"Owner       {d.OWNER}    password {d.PASSWORD}\n"
-            f"Operator    {d.OPERATOR} password {d.PASSWORD}   {settings.SITE_URL}/admin/\n\n"
+            f"Operator    {d.OPERATOR} password {d.PASSWORD}   {settings.SITE_URL}/admin/\n"
+            f"Commands    DATABASE_URL={os.environ['DATABASE_URL']} ./run manage …\n\n"
             "Cars come and go now. Ctrl-C ends the demo.\n"
         )
         threading.Thread(target=interrupt_at_end, args=[process], daemon=True).start()
