@@ -56,7 +56,7 @@ def closed_text(charger: Charger) -> str:
     if charger.is_open:
         return ""
     opens_at = charger.opens_at
-    return _("closed, opens %(when)s") % {"when": when_text(opens_at)} if opens_at else _("closed")
+    return _("closed, opens %(when)s") % {"when": when_text(opens_at)} if opens_at else _("closed now")
 
 
 def when_text(at: datetime) -> str:
@@ -78,7 +78,7 @@ def _days_by_times(week: Week) -> list[tuple[str, list[int]]]:
 
 def _times_text(windows: list[Window]) -> str:
     if not windows:
-        return _("closed")
+        return _("closed all day")
     return ", ".join(_("all day") if window.is_all_day else _window_text(window) for window in windows)
 
 

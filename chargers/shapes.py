@@ -30,7 +30,7 @@ Shape = dict[str, Any]
 AVAILABILITIES: dict[str, Promise] = {
     "free": gettext_lazy("free"),
     "busy": gettext_lazy("in use"),
-    "closed": gettext_lazy("closed"),
+    "closed": gettext_lazy("closed now"),
     "faulty": gettext_lazy("out of order"),
     "offline": gettext_lazy("offline"),
 }

@@ -25,7 +25,7 @@ def test_days_apart_and_days_without_hours(charger):
     registry.set_hours(charger, week_of([Window(0, 36, 48), Window(2, 36, 48), Window(4, 12, 20), Window(4, 36, 48)]))
     assert (
         opening.in_short(charger)
-        == "Mon, Wed 18:00 to 24:00; Tue, Thu, Sat, Sun closed; Fri 06:00 to 10:00, 18:00 to 24:00"
+        == "Mon, Wed 18:00 to 24:00; Tue, Thu, Sat, Sun closed all day; Fri 06:00 to 10:00, 18:00 to 24:00"
     )
 
 
