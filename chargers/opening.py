@@ -38,7 +38,7 @@ def lines(charger: Charger) -> list[dict[str, Any]]:
 
 def in_short(charger: Charger) -> str:
     """All of it in one line: "Mon to Fri 17:00 to 07:00, Sat, Sun all day"."""
-    told = [f"{line['days']} {line['times']}" for line in lines(charger)]
+    told = [f"{line['days']} {', '.join(line['times'])}" for line in lines(charger)]
     return "; ".join(told) or _("at any time")
 
 
@@ -67,22 +67,19 @@ def when_text(at: datetime) -> str:
     return _("%(day)s at %(time)s") % {"day": day, "time": _time_text(local.time())}
 
 
-def _days_by_times(week: Week) -> list[tuple[str, list[int]]]:
+def _days_by_times(week: Week) -> list[tuple[tuple[str, ...], list[int]]]:
     """Days whose times read alike, in the order of the week."""
     windows = week.windows()
-    found: dict[str, list[int]] = {}
+    found: dict[tuple[str, ...], list[int]] = {}
     for day in range(DAYS):
-        found.setdefault(_times_text([it for it in windows if it.day == day]), []).append(day)
+        texts = tuple(_window_text(window) for window in windows if window.day == day)
+        found.setdefault(texts or (_("closed all day"),), []).append(day)
     return list(found.items())
 
 
-def _times_text(windows: list[Window]) -> str:
-    if not windows:
-        return _("closed all day")
-    return ", ".join(_("all day") if window.is_all_day else _window_text(window) for window in windows)
-
-
 def _window_text(window: Window) -> str:
+    if window.is_all_day:
+        return _("all day")
     end = "24:00" if window.end == OF_DAY else _time_text(clock_time(window.end))
     return _("%(begin)s to %(end)s") % {"begin": _time_text(clock_time(window.begin)), "end": end}
 
