@@ -5,9 +5,10 @@ import { baseMap } from "./tiles.js";
 const place = document.getElementById("place");
 let opening;
 watch(`places/${place.dataset.code}`, (type, data) => {
-  // What may be started depends on the plug: the server says it again.
+  // What may be started depends on the plug and the hours: the server says it again.
   const before = JSON.stringify(place.seen);
-  place.seen = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
+  const plugs = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
+  place.seen = [data.changes_at, ...plugs];
   fill(place, data);
   clearTimeout(opening);
   opening = atTime(data.changes_at, () => location.reload());
