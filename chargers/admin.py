@@ -31,7 +31,18 @@ from accounts.admin import (
 from accounts.models import IdTag, User
 from billing import units
 from billing.admin import money_column
-from chargers import authorization, commands, control, live, problems, registry, sessions, settlement, shapes
+from chargers import (
+    authorization,
+    commands,
+    control,
+    live,
+    opening,
+    problems,
+    registry,
+    sessions,
+    settlement,
+    shapes,
+)
 from chargers.models import (
     CardClaim,
     Charger,
@@ -124,9 +135,12 @@ class ChargerAdmin(KeptAdmin):
     inlines = (ConnectorInline,)
     actions = ("read_configuration", "refresh", "restart", "delete_softly")
     fieldsets = (
-        (None, {"fields": ("name", "owner", "identity", "code", "access", "is_sharing", "is_enabled", "lists")}),
+        (None, {"fields": (
+            "name", "owner", "identity", "code", "access", "is_sharing", "weekly_hours", "is_enabled", "lists",
+        )}),
         (_("Place"), {"fields": (
             "street", "house_number", "city", "postal_code", "region", "latitude", "longitude",
+            "is_position_public",
         )}),
         (_("Connection"), {"fields": (
             "registration", "allows_no_subprotocol", "is_configured_after_boot", "limit_w", "online", "connected_at",
@@ -142,7 +156,7 @@ class ChargerAdmin(KeptAdmin):
         "lists", "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
         "last_boot_at", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
         "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
-        "created_at", "deleted_at",
+        "created_at", "deleted_at", "weekly_hours", "is_position_public",
     )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -151,6 +165,10 @@ class ChargerAdmin(KeptAdmin):
     @admin.display(description=_("online"), boolean=True)
     def online(self, charger: Charger) -> bool:
         return charger.is_online
+
+    @admin.display(description=_("weekly hours"))
+    def weekly_hours(self, charger: Charger) -> str:
+        return opening.in_short(charger)
 
     @admin.display(description=_("its lists"))
     def lists(self, charger: Charger) -> str:

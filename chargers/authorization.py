@@ -1,17 +1,21 @@
 """May this tag charge here, now? The same answer for a card at the charger and for a start from the phone."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
 from billing import wallets
+from chargers import opening
 from chargers.models import Charger, ChargingSession, Connector
-from chargers.models.fleet import ChargerQuerySet, has_plug
+from chargers.models.fleet import ChargerQuerySet, has_plug, is_open
 from sharecharge.errors import Refused
 from sharecharge.prepared import Prepared
 
@@ -26,6 +30,7 @@ class Reason(StrEnum):
     USER_INACTIVE = "user_inactive"
     CHARGER_OFF = "charger_off"
     NOT_SHARED = "not_shared"
+    CLOSED_NOW = "closed_now"
     PRIVATE = "private"
     NO_CONNECTOR = "no_connector"
     CONNECTOR_OFF = "connector_off"
@@ -43,6 +48,7 @@ SENTENCES = {
     Reason.USER_INACTIVE: _("This account was closed."),
     Reason.CHARGER_OFF: _("This charger is switched off by the operator."),
     Reason.NOT_SHARED: _("The owner does not share this charger at the moment."),
+    Reason.CLOSED_NOW: _("The owner does not share this charger at this time of the week."),
     Reason.PRIVATE: _("This charger is for its owner only."),
     Reason.NO_CONNECTOR: _("This charger has no such connector."),
     Reason.CONNECTOR_OFF: _("This connector is switched off by its owner."),
@@ -55,29 +61,43 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`reason` is None when the tag may charge. `tag` is the card, if it is known at all."""
+    """`reason` is None when the tag may charge. `tag` is the card, if it is known at all.
+
+    `opens_at` is when a charger that is closed now opens next.
+    """
 
     tag: IdTag | None
     reason: Reason | None
+    opens_at: datetime | None = None
 
     @property
     def is_accepted(self) -> bool:
         return self.reason is None
+
+    @property
+    def sentence(self) -> str:
+        """Why not, in words; empty when the tag may charge."""
+        if self.opens_at is not None:
+            return gettext("This charger is closed now. It opens %(when)s.") % {
+                "when": opening.when_text(self.opens_at)
+            }
+        return str(SENTENCES[self.reason]) if self.reason else ""
 
     def require(self) -> IdTag:
         """The tag, or Refused with the reason in words."""
         if self.reason is not None or self.tag is None:
             reason = self.reason or Reason.UNKNOWN_CARD
             is_money = reason in (Reason.PAYMENT_DUE, Reason.BALANCE_TOO_LOW)
-            raise Refused(reason.value, SENTENCES[reason], status=402 if is_money else 403)
+            raise Refused(reason.value, self.sentence or SENTENCES[reason], status=402 if is_money else 403)
         return self.tag
 
 
 # What is looked at when a tag is judged: our tables are wide, and this happens before every charge.
 PLACE_FIELDS = (
     "connector_id", "current", "max_power_w", "status", "is_enabled", "tariff__price_per_kwh",
-    "charger__name", "charger__access", "charger__is_sharing", "charger__is_enabled", "charger__deleted_at",
-    "charger__vendor", "charger__limit_w", "charger__is_configured_after_boot", "charger__owner__is_active",
+    "charger__name", "charger__access", "charger__is_sharing", "charger__hours", "charger__is_enabled",
+    "charger__deleted_at", "charger__vendor", "charger__limit_w", "charger__is_configured_after_boot",
+    "charger__owner__is_active",
 )  # fmt: skip
 RUNNING_FIELDS = (
     "status", "connector_id", "user_id", "owner_id", "id_tag_id", "id_tag_text", "started_at", "is_clock_doubtful",
@@ -113,16 +133,21 @@ def check(charger: Charger, id_tag_text: str, *, plugs: list[Connector] | None =
 
 
 def check_start(
-    charger: Charger, tag: IdTag | None, connector: Connector | None, *, running: list[ChargingSession] | None = None
+    charger: Charger,
+    tag: IdTag | None,
+    connector: Connector | None,
+    *,
+    running: list[ChargingSession] | None = None,
+    began_at: datetime | None = None,
 ) -> Verdict:
     """The verdict for a start: `check`, on a connector that exists, and the tag not in use elsewhere.
 
     `running`, with their chargers, are the sessions among which the tag's are. Who gives them reserves the money right
-    afterwards: then the wallet is not looked at here.
+    afterwards: then the wallet is not looked at here. `began_at` is the moment whose hours count; by default it is now.
     """
     if connector is None:
         return Verdict(tag, Reason.NO_CONNECTOR)
-    verdict = _check(charger, tag, [connector], with_wallet=running is None)
+    verdict = _check(charger, tag, [connector], with_wallet=running is None, at=began_at)
     if verdict.tag and verdict.is_accepted:
         running = _running_with.all(tag=verdict.tag.pk) if running is None else running
         if any(_is_elsewhere(session, verdict.tag, connector) for session in running):
@@ -130,15 +155,17 @@ def check_start(
     return verdict
 
 
-def _check(charger: Charger, tag: IdTag | None, plugs: list[Connector], *, with_wallet: bool) -> Verdict:
+def _check(
+    charger: Charger, tag: IdTag | None, plugs: list[Connector], *, with_wallet: bool, at: datetime | None = None
+) -> Verdict:
     if tag is None:
         return Verdict(None, Reason.UNKNOWN_CARD)
     reason = (
         _check_card(tag)
-        or _check_place(charger, tag.user)
+        or _check_place(charger, tag.user, at or timezone.now())
         or _check_connectors(charger, tag.user, plugs, with_wallet=with_wallet)
     )
-    return Verdict(tag, reason)
+    return Verdict(tag, reason, charger.opens_at if reason == Reason.CLOSED_NOW else None)
 
 
 def usable_by(user: User | None, chargers: ChargerQuerySet) -> ChargerQuerySet:
@@ -147,7 +174,8 @@ def usable_by(user: User | None, chargers: ChargerQuerySet) -> ChargerQuerySet:
         return chargers.none()
     can_pay = user is None or check_wallet(user) is None
     payable = Q(tariff__isnull=False) if can_pay else Q(tariff__price_per_kwh=0)
-    usable = has_plug(payable) & Q(access=Charger.Access.PUBLIC, is_sharing=True, owner__is_active=True)
+    shared = Q(is_open(), access=Charger.Access.PUBLIC, is_sharing=True, owner__is_active=True)
+    usable = has_plug(payable) & shared
     return chargers.live().filter(usable if user is None else usable | Q(owner=user), is_enabled=True)
 
 
@@ -168,14 +196,16 @@ def _check_card(tag: IdTag) -> Reason | None:
     return Reason.CARD_EXPIRED if any(member.is_expired for member in group) else None
 
 
-def _check_place(charger: Charger, user: User) -> Reason | None:
+def _check_place(charger: Charger, user: User, at: datetime) -> Reason | None:
     if charger.deleted_at is not None or not charger.is_enabled:
         return Reason.CHARGER_OFF
     if charger.owner_id == user.pk:
         return None
     if charger.access == Charger.Access.PRIVATE:
         return Reason.PRIVATE
-    return None if charger.is_sharing and charger.owner.is_active else Reason.NOT_SHARED
+    if not (charger.is_sharing and charger.owner.is_active):
+        return Reason.NOT_SHARED
+    return None if charger.is_open_at(at) else Reason.CLOSED_NOW
 
 
 def _check_connectors(charger: Charger, user: User, plugs: list[Connector], *, with_wallet: bool) -> Reason | None:

@@ -1,16 +1,19 @@
 """What owners type about their chargers, and what drivers look for on the map."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
 from chargers import authorization, settlement
+from chargers.hours import ALWAYS, DAYS, HALF_HOUR_MINUTES, OF_DAY, Week, Window, clock_time, week_of
 from chargers.models import Charger, ChargingSession, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.problems import TEXT_LIMIT
@@ -49,6 +52,11 @@ class PlaceForm(forms.Form):
     postal_code = forms.CharField(label=_("Postal code"), max_length=20, required=False)
     latitude = DegreesField(label=_("Latitude"), limit=90)
     longitude = DegreesField(label=_("Longitude"), limit=180)
+    is_position_public = forms.BooleanField(
+        label=_("What everybody sees"),
+        required=False,
+        widget=forms.RadioSelect(choices=((False, _("About the area")), (True, _("The exact place")))),
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -69,6 +77,111 @@ class ChargerForm(PlaceForm):
 
 class AccessForm(forms.Form):
     access = forms.ChoiceField(label=_("Who may use it"), choices=Charger.Access.choices)
+
+
+class TimeInput(forms.TimeInput):
+    """The browser's own clock; it sends and takes 24 hours in every language."""
+
+    input_type = "time"
+
+    def __init__(self) -> None:
+        super().__init__({"step": 1800}, format="%H:%M")
+
+
+class HalfHourField(forms.TimeField):
+    """A full or half hour, as half-hours since midnight; None when it is empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        formats = ["%H:%M", "%H:%M:%S", "%H.%M"]
+        super().__init__(required=False, input_formats=formats, widget=TimeInput(), **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        at = super().clean(value)
+        if at is not None and at.minute % HALF_HOUR_MINUTES:
+            raise forms.ValidationError(_("Write a full or half hour, such as 17:00 or 17:30."), code="time")
+        return at and at.hour * 2 + at.minute // HALF_HOUR_MINUTES
+
+    def prepare_value(self, value: Any) -> Any:
+        return clock_time(value) if isinstance(value, int) else value
+
+
+class HoursForm(forms.Form):
+    """The weekly hours, day by day, each with two windows, or more where a program has set more."""
+
+    KEYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    KINDS = (("closed", _("closed all day")), ("all", _("open all day")), ("hours", _("at these times")))
+    WHEN = (("always", _("At any time")), ("hours", _("Only at these hours")))
+
+    when = forms.ChoiceField(label=_("When others may use it"), choices=WHEN)
+
+    def __init__(self, week: Week, data: Any = None) -> None:
+        windows = [[it for it in week.windows() if it.day == day] for day in range(DAYS)]
+        self.per_day = max(2, *map(len, windows))
+        initial: dict[str, Any] = {"when": "always" if week.is_always else "hours"}
+        for key, of_day in zip(self.KEYS, windows, strict=True):
+            is_all_day = week.is_always or any(it.is_all_day for it in of_day)
+            initial[f"{key}_kind"] = "all" if is_all_day else "hours" if of_day else "closed"
+            for number, window in enumerate([] if is_all_day else of_day):
+                initial |= {f"{key}_from{number}": window.begin, f"{key}_to{number}": window.end % OF_DAY}
+        super().__init__(data, initial=initial)
+        for day, key in enumerate(self.KEYS):
+            self.fields[f"{key}_kind"] = forms.ChoiceField(label=WEEKDAYS[day], choices=self.KINDS)
+            for number in range(self.per_day):
+                self.fields[f"{key}_from{number}"] = HalfHourField(label=_("From"))
+                self.fields[f"{key}_to{number}"] = HalfHourField(label=_("To"))
+
+    @property
+    def days(self) -> list[dict[str, Any]]:
+        """For the page: each day's choice, its times in pairs, and whether the later pairs are used."""
+        return [
+            {"kind": self[f"{key}_kind"], "first": pairs[0], "more": pairs[1:], "has_more": _are_used(pairs[1:])}
+            for key in self.KEYS
+            if (pairs := [(self[f"{key}_from{it}"], self[f"{key}_to{it}"]) for it in range(self.per_day)])
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """With the whole as `week`."""
+        cleaned = super().clean() or self.cleaned_data
+        for name in self._unasked(cleaned):
+            self.errors.pop(name, None)
+        if cleaned.get("when") == "hours":
+            windows = [window for day in range(DAYS) for window in self._windows(day, cleaned)]
+            cleaned["week"] = week_of(windows)
+        else:
+            cleaned["week"] = ALWAYS
+        return cleaned
+
+    def _unasked(self, cleaned: dict[str, Any]) -> list[str]:
+        """What the page does not show, as things are chosen: nobody could mend it there."""
+        days = {key for key in self.KEYS if cleaned.get("when") == "always" or cleaned.get(f"{key}_kind") != "hours"}
+        return [name for name in self.fields if name != "when" and name[:3] in days and not name.endswith("_kind")]
+
+    def _windows(self, day: int, cleaned: dict[str, Any]) -> Iterator[Window]:
+        key = self.KEYS[day]
+        if cleaned.get(f"{key}_kind") == "all":
+            yield Window(day, 0, OF_DAY)
+        if cleaned.get(f"{key}_kind") != "hours":
+            return
+        names = [(f"{key}_from{number}", f"{key}_to{number}") for number in range(self.per_day)]
+        if not any(self[name].data for pair in names for name in pair):
+            self.add_error(names[0][0], _("Say from when to when, or choose “closed all day”."))
+        for begin_name, end_name in names:
+            begin, end = cleaned.get(begin_name), cleaned.get(end_name)
+            if begin is not None and end is not None and self._is_window(begin, end, end_name):
+                yield Window(day, begin, end if end > begin else end + OF_DAY)
+            for name, other in ((begin_name, end_name), (end_name, begin_name)):
+                if self[other].data and not self[name].data:
+                    self.add_error(name, _("This time is missing."))
+
+    def _is_window(self, begin: int, end: int, end_name: str) -> bool:
+        """From midnight to midnight is all day; any other time to the same is a slip."""
+        if begin == end != 0:
+            self.add_error(end_name, _("This ends when it begins. Choose “open all day” for all of it."))
+        return begin != end or end == 0
+
+
+def _are_used(pairs: list[tuple[forms.BoundField, forms.BoundField]]) -> bool:
+    return any(field.value() not in (None, "") or field.errors for pair in pairs for field in pair)
 
 
 class LimitForm(forms.Form):

@@ -52,7 +52,7 @@ def _offer(charger: Charger, plug: Connector, user: User, wallet: Wallet, verdic
 
 def _obstacle(charger: Charger, plug: Connector, verdict: Verdict) -> str:
     if verdict.reason is not None:
-        return str(authorization.SENTENCES[verdict.reason])
+        return verdict.sentence
     if not charger.is_online:
         return _("The charger is offline. It cannot be started from here now.")
     return "" if plug.status in STARTABLE else _("This plug is in use or out of order.")

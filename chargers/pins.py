@@ -17,12 +17,14 @@ from chargers.shapes import Shape
 
 BOX_LIMIT = 500
 # Counted up when a pin tells something else: browsers keep an old answer for as long as its version holds.
-FORMAT = 2
+FORMAT = 3
 EARTH_RADIUS_M = 6_371_000
 Point = tuple[float, float]  # latitude, longitude in degrees
 # How far around a place the list without a map looks, in degrees of latitude: about 55 km.
 AROUND = 0.5
-COLUMNS = ("code", "name", "city", "public_latitude", "public_longitude", "connection_mark", "last_seen_at")
+COLUMNS = (
+    "code", "name", "city", "public_latitude", "public_longitude", "hours", "connection_mark", "last_seen_at",
+)  # fmt: skip
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:
@@ -62,7 +64,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
     told = [
         (
             *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
-            *(shapes.state_of(charger), shapes.age_text(charger)),
+            *(shapes.state_text_of(charger), shapes.age_text(charger), charger.hours_change_at),
             *map(_version, charger.listed_connectors),  # type: ignore[attr-defined]
         )
         for charger in chargers
@@ -73,7 +75,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
 
 def _version(row: Connector) -> tuple[str | int | None, ...]:
     price = row.tariff.price_per_kwh if row.tariff else None
-    return row.type, row.current, row.max_power_w, row.availability, price
+    return row.type, row.current, row.max_power_w, row.offered, price
 
 
 def of(chargers: Sequence[Charger], *, near: Point | None = None) -> list[Shape]:

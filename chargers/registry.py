@@ -17,6 +17,7 @@ from accounts.models import User
 from billing import pricing
 from billing.models import Tariff
 from chargers import catalogue, live
+from chargers.hours import ALWAYS, Week
 from chargers.models import Charger, Connector
 from sharecharge.errors import Refused
 
@@ -27,6 +28,10 @@ METRES_PER_DEGREE = 111_320.0
 # What an owner may say of a plug: more is a slip of the finger. W, and minor units for a kWh.
 POWER_LIMIT_W = 1_000_000
 OWNERS_PRICE_LIMIT = 100 * 100
+POSITION_FIELDS = (
+    "latitude", "longitude", "is_position_public", "public_latitude", "public_longitude", "blurred_latitude",
+    "blurred_longitude",
+)  # fmt: skip
 PASSWORD_BYTES = 20  # OCPP 1.6 security whitepaper: AuthorizationKey is 16 to 20 bytes
 
 
@@ -38,16 +43,20 @@ class Registered:
     password: str
 
 
-def register(*, owner: User, name: str, latitude: float, longitude: float, **fields: Any) -> Registered:
+def register(
+    *, owner: User, name: str, latitude: float, longitude: float, hours: Week = ALWAYS, **fields: Any
+) -> Registered:
     """A charger with a random identity and a machine-made password. Refused: its owner is no owner, or no position.
 
-    `fields` may hold the address and `access`.
+    `fields` may hold the address, `access`, `is_position_public`, and `hours`.
     """
     if not owner.is_owner:
         raise Refused("not_an_owner", _("Only owners can add chargers. Become an owner first."), status=403)
     _check_position(latitude, longitude)
+    _check_hours(hours)
     password = make_password()
-    public_latitude, public_longitude = blur(latitude, longitude)
+    exact = (latitude, longitude)
+    public_latitude, public_longitude = exact if fields.get("is_position_public") else blur(*exact)
     charger = Charger.objects.create(
         owner=owner,
         name=name,
@@ -58,6 +67,7 @@ def register(*, owner: User, name: str, latitude: float, longitude: float, **fie
         longitude=longitude,
         public_latitude=public_latitude,
         public_longitude=public_longitude,
+        hours=hours.text,
         **fields,
     )
     return Registered(charger, password)
@@ -69,8 +79,31 @@ def move(charger: Charger, *, latitude: float, longitude: float) -> None:
         return
     _check_position(latitude, longitude)
     charger.latitude, charger.longitude = latitude, longitude
-    charger.public_latitude, charger.public_longitude = blur(latitude, longitude)
-    charger.save(update_fields=["latitude", "longitude", "public_latitude", "public_longitude"])
+    charger.blurred_latitude = charger.blurred_longitude = None
+    _publish_position(charger)
+
+
+def show_position(charger: Charger, *, exact: bool) -> None:
+    """How exactly everybody sees it. What was thrown once is kept, and comes back unless the charger moved."""
+    if exact == charger.is_position_public:
+        return
+    charger.is_position_public = exact
+    with transaction.atomic():
+        if exact:
+            charger.blurred_latitude, charger.blurred_longitude = charger.public_latitude, charger.public_longitude
+        _publish_position(charger)
+        live.publish_charger(charger)
+
+
+def _publish_position(charger: Charger) -> None:
+    exact = (charger.latitude, charger.longitude)
+    if charger.is_position_public:
+        charger.public_latitude, charger.public_longitude = exact
+    elif charger.blurred_latitude is None or charger.blurred_longitude is None:
+        charger.public_latitude, charger.public_longitude = blur(*exact)
+    else:
+        charger.public_latitude, charger.public_longitude = charger.blurred_latitude, charger.blurred_longitude
+    charger.save(update_fields=POSITION_FIELDS)
 
 
 def _check_position(latitude: float, longitude: float) -> None:
@@ -120,7 +153,8 @@ def set_sharing_of_all(owner: User, *, sharing: bool) -> int:
 
 
 def change(charger: Charger, changes: Mapping[str, Any], *, by: User) -> None:
-    """What its owner changes at once: any of what `describe` takes, `is_sharing`, `access`.
+    """What its owner changes at once: any of what `describe` takes, `is_sharing`, `access`, `hours` (a Week), and
+    `is_position_public`.
 
     An operator may also change `is_enabled`. Refused: somebody else asks for that.
     """
@@ -132,8 +166,12 @@ def change(charger: Charger, changes: Mapping[str, Any], *, by: User) -> None:
             set_access(charger, rest.pop("access"))
         if "is_sharing" in rest:
             set_sharing(charger, sharing=rest.pop("is_sharing"))
+        if "hours" in rest:
+            set_hours(charger, rest.pop("hours"))
+        shows_exactly = rest.pop("is_position_public", charger.is_position_public)
         if rest:
             describe(charger, **{"latitude": charger.latitude, "longitude": charger.longitude, **rest})
+        show_position(charger, exact=shows_exactly)
 
 
 def set_enabled(charger: Charger, *, enabled: bool, by: User) -> None:
@@ -151,6 +189,21 @@ def set_sharing(charger: Charger, *, sharing: bool) -> None:
     with transaction.atomic():
         charger.save(update_fields=["is_sharing"])
         live.publish_charger(charger)
+
+
+def set_hours(charger: Charger, week: Week) -> None:
+    """When others may use it. A running session goes on. Refused: never, for which there is the big switch."""
+    _check_hours(week)
+    charger.hours = week.text
+    with transaction.atomic():
+        charger.save(update_fields=["hours"])
+        live.publish_charger(charger)
+
+
+def _check_hours(week: Week) -> None:
+    if week.is_never:
+        text = _("Leave it open at some time. To share nothing for a while, use “Stop sharing for now”.")
+        raise Refused("never_open", text, status=400, field="hours")
 
 
 def set_access(charger: Charger, access: Charger.Access) -> None:

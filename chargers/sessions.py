@@ -34,6 +34,8 @@ Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
 FREE_AGAIN = timedelta(minutes=15)
+# By how much the clock of a wallbox may be wrong: its time zone, or the Solax that jumps by an hour.
+CLOCK_ERROR = timedelta(hours=2)
 STOP_FIELDS = ("stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "closed_by")
 
 
@@ -75,7 +77,8 @@ def start(
         if not is_history:
             # The card itself says that its last charge here is over; the money that was held for it is free again.
             _close_unfinished([other for other in here if other.id_tag_text.upper() == id_tag_text[:64].upper()])
-        verdict = authorization.check_start(charger, tag, connector, running=running)
+        began_at = _judged_at(charger, moment, received_at)
+        verdict = authorization.check_start(charger, tag, connector, running=running, began_at=began_at)
         session = ChargingSession(
             charger=charger,
             connector=connector,
@@ -99,6 +102,16 @@ def start(
         transaction.on_commit(lambda: recorder.remembered.sessions.update({session.pk: charger.pk}))
         live.publish_session(session)
         return Started(session, verdict)
+
+
+def _judged_at(charger: Charger, moment: Moment, received_at: datetime) -> datetime:
+    """The moment whose weekly hours count: when it began, also if that is delivered much later.
+
+    Else our clock, or a wrong clock would refuse what Authorize has just let in; where that says closed, the start may
+    have been on its way for some minutes.
+    """
+    is_late = moment.at < received_at - CLOCK_ERROR
+    return min(moment.at, received_at) if is_late or not charger.is_open_at(received_at) else received_at
 
 
 def _concerned(tag: IdTag | None, sessions: list[ChargingSession]) -> set[User]:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from billing import audit, pricing, units, wallets
 from billing.models import Hold
-from chargers import authorization, sessions, settlement
+from chargers import authorization, opening, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from chargers.models.fleet import ChargerQuerySet
 
@@ -30,6 +30,7 @@ Shape = dict[str, Any]
 AVAILABILITIES: dict[str, Promise] = {
     "free": gettext_lazy("free"),
     "busy": gettext_lazy("in use"),
+    "closed": gettext_lazy("closed now"),
     "faulty": gettext_lazy("out of order"),
     "offline": gettext_lazy("offline"),
 }
@@ -99,8 +100,8 @@ def connector(row: Connector) -> Shape:
         "price_per_kwh": price,
         "price_text": units.per_kwh(price) if price is not None else _("no price yet"),
         "example_text": _example(row),
-        "state": row.availability,
-        "state_text": str(AVAILABILITIES[row.availability]),
+        "state": row.offered,
+        "state_text": str(AVAILABILITIES[row.offered]),
         "is_plugged_in": row.availability == "busy" and row.status == "Preparing",
         "since_text": moment(row.status_at),
     }
@@ -129,13 +130,15 @@ def place(charger: Charger) -> Shape:
     """A charger's page as everybody may see it. Comes from `with_connectors`."""
     return public(charger) | {
         "seen_at": charger.last_seen_at.isoformat() if charger.last_seen_at else None,
+        "hours_text": opening.now_text(charger),
         "connectors": [connector(row) for row in charger.listed_connectors],  # type: ignore[attr-defined]
     }
 
 
 def public(charger: Charger) -> Shape:
     """What everybody may see of a charger wherever it is shown. Comes from `with_connectors`."""
-    state, states = state_of(charger), [row.availability for row in charger.listed_connectors]  # type: ignore[attr-defined]
+    state, states = state_of(charger), [row.offered for row in charger.listed_connectors]  # type: ignore[attr-defined]
+    changes_at = charger.hours_change_at
     return {
         "code": charger.code,
         "name": charger.name,
@@ -144,17 +147,29 @@ def public(charger: Charger) -> Shape:
         "longitude": charger.public_longitude,
         "url": reverse("charger", args=[charger.code]),
         "state": state,
-        "state_text": str(AVAILABILITIES[state]),
-        "free_text": ngettext("%(free)s of %(all)s plug free", "%(free)s of %(all)s plugs free", len(states))
-        % {"free": states.count("free"), "all": len(states)},
+        "state_text": state_text_of(charger),
+        # Then this is to be asked for again: no event tells it.
+        "changes_at": changes_at and changes_at.isoformat(),
+        "free_text": "" if state == "closed" else _free_text(states),
         "age_text": age_text(charger),
     }
 
 
+def _free_text(states: list[str]) -> str:
+    text = ngettext("%(free)s of %(all)s plug free", "%(free)s of %(all)s plugs free", len(states))
+    return text % {"free": states.count("free"), "all": len(states)}
+
+
 def state_of(charger: Charger) -> str:
     """The best that a plug of it offers. Comes from `with_connectors`."""
-    states = {row.availability for row in charger.listed_connectors}  # type: ignore[attr-defined]
+    states = {row.offered for row in charger.listed_connectors}  # type: ignore[attr-defined]
     return next((name for name in AVAILABILITIES if name in states), "offline")
+
+
+def state_text_of(charger: Charger) -> str:
+    """The state in words; "closed, opens today at 17:00"."""
+    state = state_of(charger)
+    return opening.closed_text(charger) if state == "closed" else str(AVAILABILITIES[state])
 
 
 def age_text(charger: Charger) -> str:

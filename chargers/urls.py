@@ -46,6 +46,7 @@ urlpatterns = [
     path("my/chargers/<int:pk>/connectors/<int:number>/", owners.connector_edit, name="connector_edit"),
     path("my/chargers/<int:pk>/sharing/", owners.charger_sharing, name="charger_sharing"),
     path("my/chargers/<int:pk>/access/", owners.charger_access, name="charger_access"),
+    path("my/chargers/<int:pk>/hours/", owners.charger_hours, name="charger_hours"),
     path("my/chargers/<int:pk>/password/", owners.charger_password, name="charger_password"),
     path("my/chargers/<int:pk>/delete/", owners.charger_delete, name="charger_delete"),
 ]

@@ -31,7 +31,7 @@ from accounts.rest.permissions import IsOwner, IsPerson, IsPersonOrReads
 from accounts.rest.views import Resource
 from chargers import authorization, commands, pins, registry, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
-from chargers.models.fleet import ChargerQuerySet
+from chargers.models.fleet import ChargerQuerySet, is_open
 from chargers.registry import POWER_LIMIT_W
 from chargers.serializers import chargers as serializers
 from sharecharge.errors import Refused
@@ -55,7 +55,8 @@ class ChargerFilters(Filters):
             "description": "In whole units of the currency, with at most two decimal places: 5.50.",
         },
     )  # fmt: skip
-    free_now = SwitchFilter(method="of_plug", help_text="A plug that a car can take at once.")
+    free_now = SwitchFilter(method="of_plug", help_text="A plug that a car can take at once, within the hours.")
+    open_now = SwitchFilter(method="by_hours", help_text="Within its weekly hours.")
     usable_by_me = SwitchFilter(method="usable", help_text="Where the rules would let you start now. Log in first.")
     mine = SwitchFilter(method="of_mine", help_text="Your own, in full. Log in first.")
     online = SwitchFilter(method="heard", help_text="Connected to the platform.")
@@ -104,6 +105,9 @@ class ChargerFilters(Filters):
     def heard(self, chargers: ChargerQuerySet, name: str, value: bool) -> ChargerQuerySet:
         return chargers.heard() if value else chargers.exclude(pk__in=Charger.objects.heard().values("pk"))
 
+    def by_hours(self, chargers: ChargerQuerySet, name: str, value: bool) -> ChargerQuerySet:
+        return chargers.filter(is_open()) if value else chargers.exclude(is_open())
+
     def of_owner(self, chargers: ChargerQuerySet, name: str, value: int) -> ChargerQuerySet:
         self.require_operator()
         return chargers.filter(owner=value)
@@ -122,6 +126,9 @@ NEW = OpenApiExample(
     request_only=True,
     value={"name": "Garage", "city": "Litomyšl", "latitude": 49.8686, "longitude": 16.3127, "access": "public"},
 )
+EVENING = {"day": "friday", "from": "17:00", "to": "07:00"}
+WEEKEND = {"day": "saturday", "from": "00:00", "to": "24:00"}
+HOURS = OpenApiExample("Share it on two days", request_only=True, value={"hours": [EVENING, WEEKEND]})
 SHARE = OpenApiExample("Stop sharing for now", request_only=True, value={"is_sharing": False})
 
 
@@ -210,10 +217,10 @@ class ChargerResource(mixins.RetrieveModelMixin, Resource):
         operation_id="chargers_update",
         request=serializers.OwnChargerSerializer,
         responses=serializers.OwnChargerSerializer,
-        examples=[SHARE],
+        examples=[SHARE, HOURS],
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Changes what is given: name, place, who may use it; `is_enabled` is for operators."""
+        """Changes what is given: name, place, who may use it and when; `is_enabled` is for operators."""
         charger = self.own()
         asked = serializers.OwnChargerSerializer(charger, data=request.data, partial=True)
         asked.is_valid(raise_exception=True)

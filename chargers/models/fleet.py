@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
-from django.db.models.functions import Upper
-from django.db.models.lookups import IsNull
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Length, Replace, Substr, Upper
+from django.db.models.lookups import Exact, In, IsNull
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing.models import Tariff
+from chargers.hours import OF_WEEK, Week, mark_at
 
 # A charger that has said nothing for this many heartbeat intervals is taken for gone.
 SILENT_HEARTBEATS = 2.5
@@ -35,6 +36,17 @@ def has_plug(plugs: Q) -> Q:
     """A charger with at least one enabled plug like this; see `is_listed` for why it is written so."""
     rows = Connector.objects.filter(plugs, charger=OuterRef("pk"), is_enabled=True).order_by()
     return Q(IsNull(Subquery(rows.values("pk")[:1]), False))
+
+
+def is_open(now: datetime | None = None) -> Q:
+    """Within its weekly hours, as `Charger.is_open_at` tells it of one."""
+    mark = Substr("hours", mark_at(in_local_time(now or timezone.now())) + 1, 1)
+    return Q(hours="") | Q(Exact(mark, Value("1")))
+
+
+def in_local_time(at: datetime) -> datetime:
+    """In the zone of weekly hours: the platform's, whatever zone an answer is told in."""
+    return timezone.localtime(at, timezone.get_default_timezone())
 
 
 class ChargerQuerySet(models.QuerySet["Charger"]):
@@ -91,7 +103,7 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
         }
         wanted = {lookup: value for lookup, value in like.items() if value is not None}
         found = self.filter(has_plug(Q(**wanted))) if wanted else self
-        return found.heard() if is_free else found
+        return found.heard().filter(is_open()) if is_free else found
 
     def in_box(self, south: float, west: float, north: float, east: float) -> ChargerQuerySet:
         """By the public (blurred) position, in degrees."""
@@ -141,11 +153,19 @@ class Charger(models.Model):
     longitude = models.FloatField(_("longitude"))
     public_latitude = models.FloatField(editable=False)
     public_longitude = models.FloatField(editable=False)
+    # What was thrown for the exact position, while the public one is the exact one itself; see registry.show_position.
+    blurred_latitude = models.FloatField(null=True, editable=False)
+    blurred_longitude = models.FloatField(null=True, editable=False)
+    is_position_public = models.BooleanField(
+        _("everybody sees the exact place"), default=False, db_default=False, editable=False
+    )
 
     access = models.CharField(_("who may use it"), max_length=10, choices=Access.choices, default=Access.PRIVATE)
     is_sharing = models.BooleanField(
         _("shared"), default=True, help_text=_("Off: nobody but the owner can start. A running session goes on.")
     )
+    # See chargers/hours.py.
+    hours = models.CharField(max_length=OF_WEEK, blank=True, default="", db_default="", editable=False)
     is_enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Off: the charger may not connect. For operators.")
     )
@@ -217,6 +237,13 @@ class Charger(models.Model):
                 condition=Q(latitude__gte=-90, latitude__lte=90, longitude__gte=-180, longitude__lte=180),
                 name="charger_position_on_earth",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    In(Length("hours"), (0, OF_WEEK)),
+                    Exact(Replace(Replace("hours", Value("0")), Value("1")), Value("")),
+                ),
+                name="charger_hours_are_a_week",
+            ),
         )
 
     def __str__(self) -> str:
@@ -239,6 +266,29 @@ class Charger(models.Model):
     def offline_since(self) -> datetime | None:
         """When it was heard last; None while it is online, or when it never was."""
         return None if self.is_online else self.last_seen_at
+
+    @property
+    def week(self) -> Week:
+        """When it is open to others than its owner."""
+        return Week(self.hours)
+
+    def is_open_at(self, at: datetime) -> bool:
+        # Most are open at any time, and maps ask this of very many.
+        return not self.hours or self.week.is_open(in_local_time(at))
+
+    @property
+    def is_open(self) -> bool:
+        return self.is_open_at(timezone.now())
+
+    @property
+    def hours_change_at(self) -> datetime | None:
+        """When it opens or closes next by its hours, in local time; None: never."""
+        return self.week.changes_at(in_local_time(timezone.now())) if self.hours else None
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """None: it is open, or never opens."""
+        return None if self.is_open else self.hours_change_at
 
     @property
     def is_accepted(self) -> bool:
@@ -328,6 +378,12 @@ class Connector(models.Model):
         if self.status in self.FREE_STATUSES:
             return "free"
         return "busy" if self.status in self.BUSY_STATUSES else "faulty"
+
+    @property
+    def offered(self) -> str:
+        """`availability` for others than its owner: outside the hours nothing is free, and `closed`."""
+        state = self.availability
+        return "closed" if state in ("free", "busy") and not self.charger.is_open else state
 
     @property
     def price_per_kwh(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -13,8 +14,13 @@ from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
 from chargers import message_log, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
+from chargers.serializers.hours import HoursField
 from chargers.serializers.people import PersonSerializer
 
+# For owners; it is no editable field of the admin's forms, so it has to be told that it may be written.
+PUBLIC_POSITION = partial(
+    serializers.BooleanField, required=False, help_text="Everybody sees the exact position and the address."
+)
 PLACE = ("name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude")
 
 
@@ -30,6 +36,10 @@ class ChargerRowSerializer(ModelSerializer[Charger]):
         help_text="When it was heard last; null while it is online.",
     )
     url = serializers.CharField(source="get_absolute_url", read_only=True, help_text="The path of its page for people.")
+    is_open_now = serializers.BooleanField(source="is_open", read_only=True, help_text="Within its hours.")
+    hours_change_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="When it opens or closes next by its hours; null: never."
+    )
 
     @extend_schema_field({"type": "string", "enum": list(STATES)})
     def get_state(self, charger: Charger) -> str:
@@ -37,18 +47,19 @@ class ChargerRowSerializer(ModelSerializer[Charger]):
 
 
 class PublicChargerSerializer(ChargerRowSerializer):
-    """What everybody may see. The position is blurred by 150 to 400 m."""
+    """What everybody may see. The position is blurred by 150 to 400 m, unless `is_position_public`."""
 
     view = serializers.SerializerMethodField(help_text="Which of the shapes this is.")
     latitude = serializers.FloatField(source="public_latitude", read_only=True)
     longitude = serializers.FloatField(source="public_longitude", read_only=True)
+    hours = HoursField(read_only=True, help_text="When it may be used, in the platform's local time; null: always.")
     connectors = ConnectorSerializer(source="listed_connectors", many=True, read_only=True)
 
     class Meta:
         model = Charger
         fields = (
-            "view", "id", "code", "name", "city", "latitude", "longitude", "url", "is_sharing", "state", "seen_at",
-            "connectors",
+            "view", "id", "code", "name", "city", "latitude", "longitude", "is_position_public", "url", "is_sharing",
+            "hours", "is_open_now", "hours_change_at", "state", "seen_at", "connectors",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -63,7 +74,9 @@ class PositionSerializer(Serializer):
 
 
 class PublicDetailSerializer(PublicChargerSerializer):
-    """The same by itself: whoever charged there, or could charge there now, also learns where exactly it is."""
+    """The same by itself: whoever charged there, or could charge there now, also learns where exactly it is; everybody
+    does where `is_position_public`.
+    """
 
     address = serializers.SerializerMethodField(help_text="Null for who may not know it.")
     position = serializers.SerializerMethodField(help_text="The exact one. Null for who may not know it.")
@@ -91,6 +104,8 @@ class OwnChargerSerializer(ChargerRowSerializer):
     view = serializers.SerializerMethodField(help_text="Which of the shapes this is.")
     latitude = serializers.FloatField(min_value=-90, max_value=90)
     longitude = serializers.FloatField(min_value=-180, max_value=180)
+    is_position_public = PUBLIC_POSITION()
+    hours = HoursField(required=False, help_text="When others may use it, in the platform's local time; null: always.")
     owner = PersonSerializer(read_only=True)
     is_online = serializers.BooleanField(read_only=True)
     online_since = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null while it is offline.")
@@ -99,10 +114,10 @@ class OwnChargerSerializer(ChargerRowSerializer):
     class Meta:
         model = Charger
         fields = (
-            "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "url", "owner", "access",
-            "is_sharing", "is_enabled", "limit_w", "state", "is_online", "online_since", "seen_at", "booted_at",
-            "vendor", "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
-            "connectors",
+            "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "is_position_public", "url", "owner",
+            "access", "is_sharing", "hours", "is_open_now", "hours_change_at", "is_enabled", "limit_w", "state",
+            "is_online", "online_since", "seen_at", "booted_at", "vendor", "model", "serial_number",
+            "firmware_version", "status", "error_code", "created_at", "deleted_at", "connectors",
         )  # fmt: skip
         read_only_fields = (
             "code", "public_latitude", "public_longitude", "limit_w", "booted_at", "vendor", "model", "serial_number",
@@ -119,11 +134,13 @@ class NewChargerSerializer(ModelSerializer[Charger]):
 
     latitude = serializers.FloatField(min_value=-90, max_value=90)
     longitude = serializers.FloatField(min_value=-180, max_value=180)
+    is_position_public = PUBLIC_POSITION()
+    hours = HoursField(required=False, help_text="When others may use it, in the platform's local time; null: always.")
     owner = serializers.PrimaryKeyRelatedField(queryset=User.objects.filter(is_active=True), required=False)
 
     class Meta:
         model = Charger
-        fields = (*PLACE, "access", "owner")
+        fields = (*PLACE, "is_position_public", "access", "hours", "owner")
 
 
 class ConnectionSerializer(Serializer):
@@ -181,7 +198,7 @@ class ChargerDetailSerializer(ChargerSerializer):
 
 
 # Counted up when the shapes tell something else: programs keep an old answer for as long as its version holds.
-FORMAT = 1
+FORMAT = 2
 UNTOLD = frozenset({"last_seen_at", "connection_mark"})
 
 
@@ -191,6 +208,7 @@ def version(chargers: Iterable[Charger], viewer: User | None, *links: str | None
         (
             *_values(charger),
             charger.is_online or charger.last_seen_at,
+            charger.hours_change_at,
             charger.owner.name,
             [(*_values(plug), plug.price_per_kwh) for plug in charger.all_connectors],  # type: ignore[attr-defined]
         )

@@ -9,7 +9,7 @@ from chargers.models import Connector
 from chargers.registry import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
 
 LOWEST_POWER_W = 100
-STATES = ("free", "busy", "faulty", "offline")
+STATES = ("free", "busy", "closed", "faulty", "offline")
 
 
 class ConnectorSerializer(ModelSerializer[Connector]):
@@ -33,7 +33,7 @@ class ConnectorSerializer(ModelSerializer[Connector]):
     )
     currency = serializers.SerializerMethodField(help_text="ISO 4217.")
     state = serializers.ChoiceField(
-        source="availability", choices=STATES, read_only=True, help_text="What a driver may expect."
+        source="offered", choices=STATES, read_only=True, help_text="What others than its owner may expect."
     )
     status = serializers.CharField(read_only=True, help_text="OCPP's status as the charger told it last.")
     error_code = serializers.CharField(read_only=True, help_text="OCPP's error code; empty when all is well.")

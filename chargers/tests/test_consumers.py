@@ -15,8 +15,10 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import User
 from chargers import commands, live, registry, shapes
+from chargers.hours import ALWAYS
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from chargers.routing import websocket_urlpatterns
+from chargers.tests.test_api_chargers import close_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,6 +78,23 @@ async def test_the_map_shows_pins_and_their_changes(online: Charger):
         assert online.identity not in str(change)
         await do(registry.set_sharing, online, sharing=False)
         assert await browser.hear() == {"type": "gone", "data": {"code": online.code}}
+
+
+async def test_a_pin_follows_hours_and_place(online: Charger):
+    thrown = (online.public_latitude, online.public_longitude)
+    async with Browser("/ws/map/") as browser:
+        await browser.hear()
+        await do(close_now, online)
+        told = (await browser.hear())["data"]
+        assert (told["state"], told["state_text"][:14]) == ("closed", "closed, opens ")
+        assert told["changes_at"]
+        await do(registry.set_hours, online, ALWAYS)
+        told = (await browser.hear())["data"]
+        assert (told["state"], told["changes_at"]) == ("free", None)
+        for exact, seen in ((True, (49.868613, 16.312749)), (False, thrown)):
+            await do(registry.show_position, online, exact=exact)
+            told = (await browser.hear())["data"]
+            assert (told["latitude"], told["longitude"]) == seen
 
 
 async def test_many_events_make_one_answer(online: Charger):

@@ -19,6 +19,7 @@ ACTIONS = [
     "edit",
     "sharing",
     "access",
+    "hours",
     "password",
     "delete",
     "manage",
@@ -55,7 +56,7 @@ def test_it_names_the_field_that_is_wrong(bob: User, client_of, field, value):
     assert not Charger.objects.exists()
 
 
-@pytest.mark.parametrize("action", ["edit", "sharing", "access"])
+@pytest.mark.parametrize("action", ["edit", "sharing", "access", "hours"])
 def test_the_address_of_a_form_leads_back_to_its_page(online: Charger, bob: User, client_of, action):
     page = path_of(online, "manage" if action == "sharing" else "settings")
     assert client_of(bob).get(path_of(online, action)).url == page

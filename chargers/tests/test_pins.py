@@ -5,15 +5,19 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from chargers import pins, registry
+from chargers.hours import Week, Window, week_of
 from chargers.models import Charger, Connector
-from chargers.models.fleet import silence_limit
-from conftest import make_user
+from chargers.models.fleet import in_local_time, silence_limit
+from chargers.tests.test_api_chargers import close_now
+from chargers.tests.test_hours import EVENINGS, at
+from conftest import connect, make_user
 from sharecharge.testing import volume
 
 PATH = "/map/data/"
@@ -41,6 +45,10 @@ def test_what_has_not_changed_is_not_sent_again(online: Charger):
     assert "Cookie" in again.headers["Vary"]
 
 
+def open_only_today() -> Week:
+    return week_of([Window(in_local_time(timezone.now()).weekday(), 0, 48)])
+
+
 def set_price(charger: Charger) -> None:
     registry.set_price(charger.connectors.get(), 650)
 
@@ -57,6 +65,9 @@ CHANGES = {
     "fallen silent": lambda it: Charger.objects.update(last_seen_at=silence_limit() - timedelta(seconds=1)),
     "name": lambda it: Charger.objects.update(name="Renamed"),
     "town": lambda it: Charger.objects.update(city="Brno"),
+    "closed": close_now,
+    "open until": lambda it: registry.set_hours(it, open_only_today()),
+    "exact place": lambda it: registry.show_position(it, exact=True),
     "moved": lambda it: Charger.objects.update(public_latitude=49.5),
     "not shared": lambda it: Charger.objects.update(is_sharing=False),
     "deleted": registry.delete,
@@ -85,6 +96,34 @@ def test_its_age_changes_what_is_stale(online: Charger):
     assert ask(etag=etag).status_code == 304
     Charger.objects.update(last_seen_at=timezone.now() - timedelta(hours=4, minutes=1))
     assert "4\N{NO-BREAK SPACE}hours" in ask(etag=etag).json()["chargers"][0]["age_text"]
+
+
+def test_the_clock_opens_and_closes_it(online: Charger):
+    registry.set_hours(online, week_of(EVENINGS))
+    seen = []
+    for moment in ("Tue 16:59", "Tue 17:00", "Wed 06:59", "Wed 07:00"):
+        with time_machine.travel(at(moment), tick=False):
+            connect(online)
+            first = ask()
+            [pin] = first.json()["chargers"]
+            assert ask(etag=first.headers["ETag"]).status_code == 304
+            seen.append((first.headers["ETag"], pin["state"], pin["state_text"], pin["changes_at"]))
+    assert len({etag for etag, *_told in seen}) == 3
+    assert [told for _etag, *told in seen] == [
+        ["closed", "closed, opens today at 17:00", "2026-11-24T17:00:00+01:00"],
+        ["free", "free", "2026-11-25T07:00:00+01:00"],
+        ["free", "free", "2026-11-25T07:00:00+01:00"],
+        ["closed", "closed, opens today at 17:00", "2026-11-25T17:00:00+01:00"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("Available", "closed"), ("Charging", "closed"), ("Faulted", "faulty"), ("", "offline")]
+)
+def test_outside_its_hours_it_is_closed_unless_it_is_worse(online: Charger, status, state):
+    close_now(online)
+    connect(online, status=status)
+    assert [pin["state"] for pin in ask().json()["chargers"]] == [state]
 
 
 def test_each_language_has_its_own(online: Charger):

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, gazetteer, hosts, onboarding, receipts, registry, timeline
-from chargers.forms import AccessForm, ConnectorForm, LimitForm, PlaceForm
+from chargers import commands, gazetteer, hosts, onboarding, opening, receipts, registry, timeline
+from chargers.forms import AccessForm, ConnectorForm, HoursForm, LimitForm, PlaceForm
 from chargers.models import Charger, ChargingSession, ProblemReport
 from chargers.views.places import tiles
 from sharecharge.errors import Refused
@@ -25,7 +25,9 @@ LATEST_SESSIONS = 5
 LATEST_LINES = 8
 PAGE_SIZE = 30
 LOG_PAGE_SIZE = 60
-PLACE_FIELDS = ("name", "street", "house_number", "city", "postal_code", "latitude", "longitude")
+PLACE_FIELDS = (
+    "name", "street", "house_number", "city", "postal_code", "latitude", "longitude", "is_position_public",
+)  # fmt: skip
 
 
 def own_charger(request: PersonRequest, pk: int) -> Charger:
@@ -95,6 +97,7 @@ def charger_manage(request: PersonRequest, pk: int) -> HttpResponse:
         "sessions": receipts.lines(charger.sessions.with_all()[:LATEST_SESSIONS], for_owner=True),
         "problems": ProblemReport.objects.with_all().filter(charger=charger).open()[:LATEST_SESSIONS],
         "sharing_text": hosts.sharing_text(charger),
+        "hours_text": opening.in_short(charger),
     }
     return render(request, "chargers/charger_manage.html", context)
 
@@ -123,6 +126,7 @@ def settings_page(
     password: str = "",
     place_form: PlaceForm | None = None,
     connector_form: ConnectorForm | None = None,
+    hours_form: HoursForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """What its owner may change. A new `password` is in this one answer and nowhere else."""
@@ -137,6 +141,7 @@ def settings_page(
         "connectors": [(row, forms[f"connector{row.connector_id}"]) for row in connectors],
         "place_form": place_form or PlaceForm(initial=place_of(charger)),
         "access_form": AccessForm(initial={"access": charger.access}),
+        "hours_form": hours_form or HoursForm(charger.week),
         "can_search": gazetteer.is_on(),
         **tiles(),
     }
@@ -159,7 +164,7 @@ def charger_edit(request: PersonRequest, pk: int) -> HttpResponse:
     form = PlaceForm(request.POST)
     if not form.is_valid():
         return settings_page(request, charger, place_form=form, status=400)
-    registry.describe(charger, **form.cleaned_data)
+    registry.change(charger, form.cleaned_data, by=request.user)
     messages.success(request, _("Saved."))
     return redirect("charger_settings", pk)
 
@@ -199,6 +204,22 @@ def charger_access(request: PersonRequest, pk: int) -> HttpResponse:
     registry.set_access(charger, Charger.Access(form.cleaned_data["access"]))
     messages.success(request, _("Saved."))
     return redirect("charger_settings", pk)
+
+
+@login_required
+@post_or_back_to("charger_settings", "pk")
+def charger_hours(request: PersonRequest, pk: int) -> HttpResponse:
+    charger = own_charger(request, pk)
+    form = HoursForm(charger.week, request.POST)
+    if form.is_valid():
+        try:
+            registry.set_hours(charger, form.cleaned_data["week"])
+        except Refused as refusal:
+            form.add_error("when", str(refusal))
+        else:
+            messages.success(request, _("Saved. A charge that runs when the hours end goes on."))
+            return redirect("charger_settings", pk)
+    return settings_page(request, charger, hours_form=form, status=400)
 
 
 @login_required

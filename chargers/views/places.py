@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, pins, problems, shapes, visibility
+from chargers import commands, gazetteer, offers, opening, pins, problems, shapes, visibility
 from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
@@ -143,6 +143,7 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
         "place": place,
         "is_mine": user is not None and charger.owner_id == user.pk,
         "position": (charger.public_latitude, charger.public_longitude),
+        "hours": opening.lines(charger),
         "starts": [],
         **tiles(),
     }
@@ -152,8 +153,8 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
             "wallet": wallet,
             "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
-        if visibility.may_see_address(charger, user):
-            context |= {"address": charger.address, "position": (charger.latitude, charger.longitude)}
+    if visibility.may_see_address(charger, user):
+        context |= {"address": charger.address, "position": (charger.latitude, charger.longitude)}
     context["plugs"] = list(zip_longest(place["connectors"], context["starts"]))
     return render(request, "chargers/charger.html", context)
 

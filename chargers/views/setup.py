@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.people import PersonRequest
-from chargers import catalogue, commands, control, gazetteer, hosts, onboarding, registry
+from chargers import catalogue, commands, control, gazetteer, hosts, onboarding, opening, registry
 from chargers.forms import AccessForm, ChargerForm, ConnectorForm
 from chargers.models import Charger
 from chargers.views.owners import own_charger, place_of
@@ -170,4 +170,5 @@ def setup_label(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     is_complete = onboarding.following(charger) == "label"
     address = settings.SITE_URL + charger.get_absolute_url()
-    return step_page(request, charger, "label", {"is_complete": is_complete, "address": address})
+    context = {"is_complete": is_complete, "address": address, "hours_text": opening.in_short(charger)}
+    return step_page(request, charger, "label", context)

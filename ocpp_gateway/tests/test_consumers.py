@@ -8,7 +8,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from billing import wallets
-from chargers import commands, database, live, presence, recorder, sessions
+from chargers import commands, database, live, presence, recorder, registry, sessions
+from chargers.hours import Window, week_of
 from chargers.models import Charger, ChargingSession, Command, Connector, Message, MeterValue
 from ocpp_gateway import consumers, switchboard
 from ocpp_gateway.tests.station import Station, basic
@@ -348,6 +349,20 @@ def test_start_repeats_every_check(booted, alice_card):
     begun = start(booted)
     assert begun["idTagInfo"]["status"] == "Blocked"
     assert begun["transactionId"] > 0
+
+
+def test_outside_the_hours_a_card_is_blocked_and_its_start_is_kept_as_refused(booted, alice_card):
+    now = timezone.now()
+    in_three_days = (timezone.localtime(now).weekday() + 3) % 7
+    registry.set_hours(Charger.objects.get(), week_of([Window(in_three_days, 0, 48)]))
+    assert booted.call("Authorize", {"idTag": alice_card.uid})["idTagInfo"]["status"] == "Blocked"
+    begun = booted.call(
+        "StartTransaction",
+        {"connectorId": 1, "idTag": alice_card.uid, "meterStart": 0, "timestamp": now.isoformat()},
+    )
+    assert begun["idTagInfo"]["status"] == "Blocked"
+    session = ChargingSession.objects.get(pk=begun["transactionId"])
+    assert (session.status, session.refusal) == ("refused", "closed_now")
 
 
 def test_a_card_that_charges_elsewhere_is_concurrent(booted, alice_card):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -80,6 +81,26 @@ def test_filters_stay_in_the_address(site: Site):
     expect(page.get_by_label("Price at most")).to_have_value("7,50")
     expect(page.locator("#more-count")).to_have_text("· 2")
     assert "connector=CCS" in asked[-1]
+    assert site.complaints == []
+
+
+def test_it_asks_again_when_a_charger_opens(site: Site):
+    """Nobody tells that the hours have begun: the pin says when that is."""
+    from playwright.sync_api import expect
+
+    page = site.visit(PHONE)
+    page.clock.install(time=datetime(2026, 11, 24, 15, 0, tzinfo=UTC))
+    words = {"state_text": "closed, opens today at 17:00", "changes_at": "2026-11-24T17:00:00+01:00"}
+    pins = [pin(1, 49.8, 15.5, "closed") | words]
+    serve_pins(page, pins)
+    page.goto("/#8/49.8/15.5")
+    marker = page.get_by_role("button", name="Box 1")
+    expect(marker).to_have_accessible_name("Box 1: closed, opens today at 17:00, 11 kW · 6.50 Kč")
+    pins[:] = [pin(1, 49.8, 15.5) | {"changes_at": "2026-11-25T07:00:00+01:00"}]
+    page.clock.fast_forward("50:00")
+    expect(marker).to_have_accessible_name(re.compile("closed"))
+    page.clock.fast_forward("15:00")
+    expect(marker).to_have_accessible_name("Box 1: free, 11 kW · 6.50 Kč")
     assert site.complaints == []
 
 

@@ -1,6 +1,9 @@
 """An owner's way in a real browser: the wizard with a wallbox that first fails, and what follows. On a phone in Czech,
 on a desk in English. And an operator who releases a held session."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from sharecharge.testing.site import (
@@ -79,9 +82,28 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     assert fits(owner)
     assert serious(owner) == []
 
-    # The label, and the everyday page with a command whose answer comes by itself.
+    # The label, and the hours: one day for all of them, and who looks at the map sees at once that it is closed.
     owner.goto(f"{manage}setup/label/")
     expect(owner.locator(".label .plate")).to_be_visible()
+    visitor = site.visit(viewport, **options)
+    visitor.goto(f"/#14/{at[0]}/{at[1]}")
+    pin = visitor.locator(f"[aria-label^='Box {way}'] .pin-body")
+    expect(pin).to_have_attribute("data-state", "free")
+    owner.locator("a[href$='/settings/#hours']").click()
+    owner.locator("[name=when][value=hours]").check()
+    owner.locator("[name=mon_kind]").select_option("closed")
+    owner.locator("[data-copy-day]").click()
+    day = (datetime.now(ZoneInfo("Europe/Prague")).weekday() + 3) % 7
+    owner.locator("#hours select").nth(day).select_option("hours")
+    owner.locator("#hours [name$=_from0]").nth(day).fill("17:00")
+    owner.locator("#hours [name$=_to0]").nth(day).fill("07:00")
+    assert fits(owner)
+    assert serious(owner) == []
+    owner.locator("#hours .btn-primary").click()
+    expect(pin).to_have_attribute("data-state", "closed")
+    expect(owner.locator("#hours [name$=_to0]").nth(day)).to_have_value("07:00")
+
+    # The everyday page with a command whose answer comes by itself.
     owner.goto(manage)
     owner.locator("form[action$='/refresh/'] button").click()
     wallbox.wait_for("TriggerMessage")

@@ -74,8 +74,8 @@ PAGES = {
 }
 # They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
-         "charger_access", "card_switch", "card_name", "top_up", "setup", "sharing_of_all", "charger_refresh",
-         "charger_limit", "payout_cancel", "mails"}  # fmt: skip
+         "charger_access", "charger_hours", "card_switch", "card_name", "top_up", "setup", "sharing_of_all",
+         "charger_refresh", "charger_limit", "payout_cancel", "mails"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip

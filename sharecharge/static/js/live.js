@@ -29,6 +29,14 @@ export function watch(path, onMessage, parameters = () => ({})) {
   connect();
 }
 
+// A clock of a visitor that is ahead asks too early; it does not ask all the time.
+const SOONEST = 15000;
+
+/** Calls `look` when a time that the server has told has come (null: never). Returns the timer. */
+export function at(moment, look) {
+  return moment ? setTimeout(look, Math.max(SOONEST, Date.parse(moment) - Date.now() + 1000)) : undefined;
+}
+
 /** The elements below `root` that are not inside a list of their own. */
 function own(root, selector) {
   const home = root.closest("[data-list]");

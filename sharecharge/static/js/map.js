@@ -1,6 +1,6 @@
 // The map of chargers, and the list beside it that says the same.
 import { filters, isFiltered, watchFilters } from "./filters.js";
-import { fill, make, watch } from "./live.js";
+import { at, fill, make, watch } from "./live.js";
 import { declutter } from "./declutter.js";
 import { watchSearch } from "./search.js";
 import { baseMap, pinIcon } from "./tiles.js";
@@ -72,6 +72,15 @@ function showAll(pins) {
   if (focused) row(focused)?.querySelector("a").focus();
   nothing.hidden = pins.length > 0;
   tidySoon();
+  followHours();
+}
+
+let opening;
+/** Nobody tells that a charger opens or closes by its hours: the first time is known, and then all are asked for. */
+function followHours() {
+  const times = [...markers.values()].map(({ pin }) => pin.changes_at).filter(Boolean);
+  clearTimeout(opening);
+  opening = at(times.sort((one, other) => Date.parse(one) - Date.parse(other))[0], load);
 }
 
 // ---------------------------------------------------------------- the charger that was chosen on the map
@@ -168,7 +177,11 @@ watch("map", (type, data) => {
     if (asked) load();
   } else if (type === "gone") drop(data.code);
   else if (isFiltered()) loadSoon(); // whether it still fits is for the server to say
-  else if (markers.has(data.code)) { show({ ...markers.get(data.code).pin, ...told(data) }); tidySoon(); }
+  else if (markers.has(data.code)) {
+    show({ ...markers.get(data.code).pin, ...told(data) });
+    tidySoon();
+    followHours();
+  }
   else if (bounds().contains([data.latitude, data.longitude])) loadSoon();
 });
 

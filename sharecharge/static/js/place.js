@@ -1,13 +1,17 @@
 // A charger's public page: its plugs live, and where it is.
-import { fill, watch } from "./live.js";
+import { at as atTime, fill, watch } from "./live.js";
 import { baseMap } from "./tiles.js";
 
 const place = document.getElementById("place");
+let opening;
 watch(`places/${place.dataset.code}`, (type, data) => {
-  // What may be started depends on the plug: the server says it again.
+  // What may be started depends on the plug and the hours: the server says it again.
   const before = JSON.stringify(place.seen);
-  place.seen = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
+  const plugs = data.connectors.map((plug) => [plug.number, plug.state, plug.is_plugged_in, plug.price_per_kwh]);
+  place.seen = [data.changes_at, ...plugs];
   fill(place, data);
+  clearTimeout(opening);
+  opening = atTime(data.changes_at, () => location.reload());
   for (const plug of data.connectors) {
     const article = place.querySelector(`[data-plug="${plug.number}"]`);
     if (article) fill(article, plug);

@@ -1,5 +1,5 @@
 // Picks a position: click the map, drag the pin, look up the address, or type the coordinates.
-// The circle is where others will see it: somewhere in it, see registry.BLUR_METRES.
+// The circle is where others will see it: somewhere in it, see registry.BLUR_METRES. Unless they see the exact place.
 import { baseMap } from "./tiles.js";
 
 const START = [49.8, 15.5];
@@ -22,10 +22,16 @@ function make(at) {
   const accent = getComputedStyle(document.documentElement).getPropertyValue("--action").trim();
   circle = L.circle(at, { radius: BLUR_METRES, color: accent, weight: 1, fillOpacity: 0.1, interactive: false }).addTo(map);
   const icon = L.divIcon({ className: "pick", iconSize: [36, 44], iconAnchor: [18, 42] });
+  showCircle();
   // By keyboard the coordinates are typed: the pin itself takes no focus.
   pin = L.marker(at, { icon, draggable: true, keyboard: false, alt: element.dataset.pin }).addTo(map);
   pin.on("drag", () => circle.setLatLng(pin.getLatLng()));
   pin.on("dragend", () => write(pin.getLatLng().wrap()));
+}
+
+function showCircle() {
+  const isExact = form.elements.is_position_public.value === "True";
+  circle?.setStyle({ opacity: isExact ? 0 : 1, fillOpacity: isExact ? 0 : 0.1 });
 }
 
 function mark(at) {
@@ -83,6 +89,8 @@ for (const button of form.querySelectorAll("[data-find], [data-locate]")) {
   button.hidden = Boolean(button.dataset.locate !== undefined && !navigator.geolocation);
   button.addEventListener("click", () => (button.dataset.find ? find(button) : locate()));
 }
+
+for (const choice of form.elements.is_position_public) choice.addEventListener("change", showCircle);
 
 const at = typed();
 map.setView(at ?? START, at ? 15 : 7);
