@@ -11,8 +11,9 @@ from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
 from chargers import authorization, settlement
-from chargers.models import Charger, ChargingSession, Connector, ProblemReport
+from chargers.models import Charger, ChargingSession, Connector, Photo, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
+from chargers.models.photos import DESCRIPTION_LIMIT
 from chargers.models.problems import TEXT_LIMIT
 from chargers.models.sessions import SessionQuerySet
 from chargers.registry import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
@@ -69,6 +70,36 @@ class ChargerForm(PlaceForm):
 
 class AccessForm(forms.Form):
     access = forms.ChoiceField(label=_("Who may use it"), choices=Charger.Access.choices)
+
+
+class PhotoForm(forms.Form):
+    """What is said of a photo."""
+
+    description = forms.CharField(
+        label=_("What is to be seen"),
+        max_length=DESCRIPTION_LIMIT,
+        help_text=_("For people who cannot see it. Do not write an address."),
+    )
+    audience = forms.ChoiceField(
+        label=_("Who sees it"), choices=Photo.Audience.choices, initial=Photo.Audience.EVERYBODY
+    )
+
+    @classmethod
+    def of(cls, photo: Photo, data: Any = None) -> "PhotoForm":
+        """Each photo on the page has field names of its own."""
+        initial = {"description": photo.description, "audience": photo.audience}
+        return cls(data, initial=initial, prefix=f"photo{photo.pk}")
+
+
+class NewPhotoForm(PhotoForm):
+    """What the file holds, `pictures.make` looks at. A phone offers its camera, and makes a JPEG of what it has."""
+
+    file = forms.FileField(
+        label=_("Photo"),
+        help_text=_("JPEG, PNG or WebP, at most 10 MB. Where it was taken is removed from the file."),
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+    )
+    field_order = ("file", "description", "audience")
 
 
 class LimitForm(forms.Form):

@@ -17,7 +17,7 @@ from chargers.shapes import Shape
 
 BOX_LIMIT = 500
 # Counted up when a pin tells something else: browsers keep an old answer for as long as its version holds.
-FORMAT = 2
+FORMAT = 3
 EARTH_RADIUS_M = 6_371_000
 Point = tuple[float, float]  # latitude, longitude in degrees
 # How far around a place the list without a map looks, in degrees of latitude: about 55 km.
@@ -62,7 +62,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
     told = [
         (
             *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
-            *(shapes.state_of(charger), shapes.age_text(charger)),
+            *(shapes.state_of(charger), shapes.age_text(charger), charger.photo_key),  # type: ignore[attr-defined]
             *map(_version, charger.listed_connectors),  # type: ignore[attr-defined]
         )
         for charger in chargers

@@ -14,7 +14,6 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -69,13 +68,6 @@ class SessionFilters(Filters):
         begin, end = asked["since"], asked["until"] or timezone.now()
         if not is_few and (begin is None or end - begin > LONGEST_SPAN):
             raise ValidationError({"since": [_("Ask for at most a year, or for one charger or person.")]})
-
-
-class AnyAccept(DefaultContentNegotiation):
-    """The answer is CSV, whatever is asked for; what goes wrong is told as JSON."""
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 ENERGY = OpenApiExample("Bill 12.5 kWh", request_only=True, value={"energy_wh": 12_500})

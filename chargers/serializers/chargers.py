@@ -10,10 +10,11 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
-from chargers import message_log, shapes, visibility
+from chargers import message_log, photos, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
 from chargers.serializers.people import PersonSerializer
+from chargers.serializers.photos import OwnPhotoSerializer, PhotoSerializer
 
 PLACE = ("name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude")
 
@@ -43,18 +44,24 @@ class PublicChargerSerializer(ChargerRowSerializer):
     latitude = serializers.FloatField(source="public_latitude", read_only=True)
     longitude = serializers.FloatField(source="public_longitude", read_only=True)
     connectors = ConnectorSerializer(source="listed_connectors", many=True, read_only=True)
+    photos = serializers.SerializerMethodField(help_text="Those that you may see, the title photo first.")
 
     class Meta:
         model = Charger
         fields = (
             "view", "id", "code", "name", "city", "latitude", "longitude", "url", "is_sharing", "state", "seen_at",
-            "connectors",
+            "connectors", "photos",
         )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field({"const": "public"})
     def get_view(self, charger: Charger) -> str:
         return "public"
+
+    @extend_schema_field(PhotoSerializer(many=True))
+    def get_photos(self, charger: Charger) -> Any:
+        is_admitted = getattr(charger, "is_entitled", False)
+        return PhotoSerializer(photos.shown(charger.all_photos, is_admitted=is_admitted), many=True).data  # type: ignore[attr-defined]
 
 
 class PositionSerializer(Serializer):
@@ -95,6 +102,7 @@ class OwnChargerSerializer(ChargerRowSerializer):
     is_online = serializers.BooleanField(read_only=True)
     online_since = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null while it is offline.")
     connectors = ConnectorSerializer(source="all_connectors", many=True, read_only=True)
+    photos = OwnPhotoSerializer(source="all_photos", many=True, read_only=True)
 
     class Meta:
         model = Charger
@@ -102,7 +110,7 @@ class OwnChargerSerializer(ChargerRowSerializer):
             "view", "id", "code", *PLACE, "public_latitude", "public_longitude", "url", "owner", "access",
             "is_sharing", "is_enabled", "limit_w", "state", "is_online", "online_since", "seen_at", "booted_at",
             "vendor", "model", "serial_number", "firmware_version", "status", "error_code", "created_at", "deleted_at",
-            "connectors",
+            "connectors", "photos",
         )  # fmt: skip
         read_only_fields = (
             "code", "public_latitude", "public_longitude", "limit_w", "booted_at", "vendor", "model", "serial_number",
@@ -181,7 +189,7 @@ class ChargerDetailSerializer(ChargerSerializer):
 
 
 # Counted up when the shapes tell something else: programs keep an old answer for as long as its version holds.
-FORMAT = 1
+FORMAT = 2
 UNTOLD = frozenset({"last_seen_at", "connection_mark"})
 
 
@@ -193,6 +201,7 @@ def version(chargers: Iterable[Charger], viewer: User | None, *links: str | None
             charger.is_online or charger.last_seen_at,
             charger.owner.name,
             [(*_values(plug), plug.price_per_kwh) for plug in charger.all_connectors],  # type: ignore[attr-defined]
+            [(photo.pk, photo.key, photo.description) for photo in charger.all_photos],  # type: ignore[attr-defined]
         )
         for charger in chargers
     ]

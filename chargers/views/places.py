@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, pins, problems, shapes, visibility
+from chargers import commands, gazetteer, offers, photos, pins, problems, shapes, visibility
 from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
@@ -138,9 +138,13 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
     user = visitor(request)
     charger = open_charger(code, user)
     place = shapes.place(charger)
+    is_admitted = visibility.may_see_address(charger, user)
+    shown = photos.shown(charger.photos.all(), is_admitted=is_admitted)
     context: dict[str, Any] = {
         "charger": charger,
         "place": place,
+        "photos": shown,
+        "open_photo": next((photo for photo in shown if photo.is_for_everybody), None),
         "is_mine": user is not None and charger.owner_id == user.pk,
         "position": (charger.public_latitude, charger.public_longitude),
         "starts": [],
@@ -152,7 +156,7 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
             "wallet": wallet,
             "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
-        if visibility.may_see_address(charger, user):
+        if is_admitted:
             context |= {"address": charger.address, "position": (charger.latitude, charger.longitude)}
     context["plugs"] = list(zip_longest(place["connectors"], context["starts"]))
     return render(request, "chargers/charger.html", context)

@@ -25,6 +25,7 @@ from chargers.models import (
     Connector,
     Message,
     MeterValue,
+    Photo,
     ProblemReport,
     UnmatchedStop,
 )
@@ -60,6 +61,8 @@ PAGES = {
     "charger_restart": ("bob", lambda: [first(Charger).pk]),
     "charger_unlock": ("bob", lambda: [first(Charger).pk, 1]),
     "charger_manage": ("bob", lambda: [first(Charger).pk]),
+    "charger_photos": ("bob", lambda: [first(Charger).pk]),
+    "photo": ("alice", lambda: [first(Photo).key, "large"]),
     "charger_label": ("bob", lambda: [first(Charger).pk]),
     "charger_password": ("bob", lambda: [first(Charger).pk]),
     "charger_delete": ("bob", lambda: [first(Charger).pk]),
@@ -75,7 +78,7 @@ PAGES = {
 # They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "card_switch", "card_name", "top_up", "setup", "sharing_of_all", "charger_refresh",
-         "charger_limit", "payout_cancel", "mails"}  # fmt: skip
+         "charger_limit", "payout_cancel", "mails", "photo_edit", "photo_first", "photo_delete"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip
@@ -182,6 +185,16 @@ def of_charger(charger: Charger, user: User, index: int) -> None:
     UnmatchedStop.objects.create(charger=charger, transaction_id=str(index), received_at=now)
     somebody = make_user(f"Holder of a card {charger.pk} {index}")
     CardClaim.objects.create(user=somebody, charger=charger, expires_at=expires_at)
+    Photo.objects.create(
+        charger=charger,
+        audience="everybody",
+        description="x",
+        position=index,
+        width=4,
+        height=3,
+        large=b"x",
+        small=b"x",
+    )
     ProblemReport.objects.create(
         charger=charger, session=running, connector=running.connector, reporter=running.user, owner=charger.owner,
         kind="other", text="x",
