@@ -1,4 +1,4 @@
-"""Pictures that people send: looked at within bounds, and made anew without anything that is hidden in them. Pure.
+"""Pictures that people send: looked at within bounds, and made anew without anything that is hidden in them.
 
 A phone writes into each photo where it was taken, which for a wallbox is somebody's home. So nothing of the file is
 kept but its pixels.

@@ -49,7 +49,7 @@ router.register("wallet/top-ups", billing.TopUps, "top-up")
 router.register("wallet/payouts", billing.Payouts, "payout")
 router.register("payouts", billing.OperatedPayouts, "operated-payout")
 
-CSV = {"content_negotiation_class": AnyAccept, "pagination_class": None}
+FILE = {"content_negotiation_class": AnyAccept, "pagination_class": None}
 
 v1 = [
     path("login/access-token", login.LoginView.as_view(), name="login"),
@@ -73,7 +73,12 @@ v1 = [
         name="connector-by-identity",
     ),
     path("stats", stats.StatsView.as_view(), name="stats"),
-    path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **CSV), name="session-csv"),
+    path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **FILE), name="session-csv"),
+    re_path(
+        r"^sessions/(?P<pk>[0-9]{1,18})/receipt\.pdf$",
+        sessions.SessionResource.as_view({"get": "receipt_pdf"}, **FILE),
+        name="session-receipt-pdf",
+    ),
     control("remote-start", "remote_start"),
     control("unlock", "unlock"),
     control("reset", "reset"),

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -20,7 +21,7 @@ from rest_framework.response import Response
 from accounts.rest.filters import Filters, KeyFilter, MomentFilter, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.views import Resource
-from chargers import receipts, settlement, spreadsheets, statistics
+from chargers import documents, receipts, settlement, spreadsheets, statistics
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import SessionQuerySet
 from chargers.serializers import sessions as serializers
@@ -140,6 +141,12 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         """The bill: its lines, and the readings that it was made from."""
         context = self.get_serializer_context()
         return Response(serializers.ReceiptSerializer(receipts.receipt(self.get_object()), context=context).data)
+
+    @extend_schema(operation_id="sessions_receipt_pdf", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    def receipt_pdf(self, request: Request, pk: int) -> HttpResponse:
+        """The receipt on paper, as PDF, in the language of `Accept-Language`. 409 while nothing is billed."""
+        document = documents.receipt(self.get_object(), viewer=self.person)
+        return documents.answer(document, name=f"sharecharge-{pk}.pdf")
 
     @extend_schema(
         operation_id="sessions_release",

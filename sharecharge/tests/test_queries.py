@@ -45,10 +45,12 @@ PAGES = {
     "session_export": ("alice", None),
     "session": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="running").pk]),
     "session_course": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="running").pk]),
+    "session_receipt": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="settled").pk]),
     "my_chargers": ("bob", None),
     "hosted_sessions": ("bob", None),
     "earnings": ("bob", None),
     "earnings_export": ("bob", None),
+    "statement": ("bob", None),
     "payouts": ("bob", None),
     "problem": ("bob", lambda: [first(ProblemReport, owner__name="Bob").pk]),
     "charger_add": ("bob", None),
@@ -214,6 +216,7 @@ def queries_of(client: Client, path: str) -> list[str]:
 def addresses() -> dict[str, tuple[str, str]]:
     """A name for each page → who looks, and its address."""
     pages = {name: (who, reverse(name, args=row() if row else [])) for name, (who, row) in PAGES.items()}
+    pages["statement"] = ("bob", f"{reverse('statement')}?month={timezone.localdate():%Y-%m}")
     settled = first(ChargingSession, status="settled")
     held = ChargingSession.objects.for_review().order_by("pk").first()
     for who in ("bob", "oscar"):

@@ -119,6 +119,8 @@ SESSIONS = [
     Row("GET", "session-totals", PEOPLE, query="?charger=1"),
     Row("GET", "session-csv", PEOPLE),
     Row("GET", "session-receipt", PARTIES, **SESSION),
+    # Alice's session still runs: nothing has been billed.
+    Row("GET", "session-receipt-pdf", "401 409 404 409 404 409 401", **SESSION),
     Row("GET", "session-meter-values-list", PARTIES, **OF_SESSION),
     Row("POST", "session-release", "401 404 404 409 404 409 401", **SESSION),  # it is not held
     Row("POST", "session-stop", "401 202 404 202 404 202 401", **OF_SESSION),
