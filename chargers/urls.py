@@ -1,7 +1,7 @@
 from django.urls import path
 
 from chargers.api.photos import PhotoFile
-from chargers.views import controls, earnings, owners, people, photos, places, sessions, setup
+from chargers.views import controls, earnings, owners, people, photos, places, reports, sessions, setup
 
 urlpatterns = [
     path("", places.charger_map, name="map"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("c/<slug:code>/qr.svg", places.charger_qr, name="charger_qr"),
     path("c/<slug:code>/report/", places.charger_report, name="charger_report"),
     path("c/<slug:code>/start/<int:number>/", places.charger_start, name="charger_start"),
+    path("reports/", reports.my_reports, name="reports"),
+    path("reports/<int:pk>/", reports.report, name="report"),
     path("photos/<slug:key>/<slug:size>.jpg", PhotoFile.as_view(), name="photo"),
     path("commands/<int:pk>/", places.command_page, name="command"),
     path("sessions/", sessions.session_list, name="sessions"),
@@ -27,7 +29,8 @@ urlpatterns = [
     path("my/earnings/", earnings.earnings, name="earnings"),
     path("my/earnings/export.csv", earnings.earnings_export, name="earnings_export"),
     path("my/earnings/statement.pdf", earnings.statement, name="statement"),
-    path("my/problems/<int:pk>/", controls.problem, name="problem"),
+    path("my/problems/", reports.problems_here, name="problems"),
+    path("my/problems/<int:pk>/", reports.problem, name="problem"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),
     path("my/chargers/sharing/", owners.sharing_of_all, name="sharing_of_all"),
     path("my/chargers/add/", setup.charger_add, name="charger_add"),

@@ -11,13 +11,14 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.rest.errors import Error
 from accounts.rest.filters import Filters, KeyFilter, MomentFilter, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.views import Resource
@@ -71,6 +72,10 @@ class SessionFilters(Filters):
             raise ValidationError({"since": [_("Ask for at most a year, or for one charger or person.")]})
 
 
+PDF = {
+    (200, "application/pdf"): OpenApiTypes.BINARY,
+    409: OpenApiResponse(Error, description="Nothing has been billed so far."),
+}
 ENERGY = OpenApiExample("Bill 12.5 kWh", request_only=True, value={"energy_wh": 12_500})
 
 
@@ -142,7 +147,7 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         context = self.get_serializer_context()
         return Response(serializers.ReceiptSerializer(receipts.receipt(self.get_object()), context=context).data)
 
-    @extend_schema(operation_id="sessions_receipt_pdf", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @extend_schema(operation_id="sessions_receipt_pdf", responses=PDF)
     def receipt_pdf(self, request: Request, pk: int) -> HttpResponse:
         """The receipt on paper, as PDF, in the language of `Accept-Language`. 409 while nothing is billed."""
         document = documents.receipt(self.get_object(), viewer=self.person)

@@ -184,12 +184,12 @@ def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     form = ReportForm(request.POST or None)
     if form.is_valid():
         try:
-            problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
+            made = problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, _("Thank you. The owner and the operator will look at it."))
-            return redirect(session or charger)
+            messages.success(request, _("Thank you. The owner and the operator look at it. The answer comes here."))
+            return redirect("report", made.pk)
     context = {"charger": charger, "session": session, "form": form}
     return render(request, "chargers/report.html", context, status=400 if form.is_bound else 200)
 

@@ -52,6 +52,9 @@ PAGES = {
     "earnings_export": ("bob", None),
     "statement": ("bob", None),
     "payouts": ("bob", None),
+    "reports": ("alice", None),
+    "report": ("alice", lambda: [first(ProblemReport, reporter__name="Alice").pk]),
+    "problems": ("bob", None),
     "problem": ("bob", lambda: [first(ProblemReport, owner__name="Bob").pk]),
     "charger_add": ("bob", None),
     **{
