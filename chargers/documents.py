@@ -73,10 +73,10 @@ def statement(owner: User, month: date) -> bytes:
 
 
 def _line(session: ChargingSession, line: receipts.Shape) -> tuple[str, ...]:
-    # What was paid needs no word; what was not, does.
+    """Only what is billed has amounts: the columns add up to the sums. What was paid needs no word; the rest does."""
     state = "" if line["badge"] == "settled" else f" ({line['badge_text']})"
-    name = f"{session.charger.name}{state}"
-    return line["began_text"], name, line["energy_text"], line["cost_text"], line["share_text"]
+    amounts = units.kwh(session.energy_wh), units.money(session.cost), units.money(session.owner_share)
+    return line["began_text"], f"{session.charger.name}{state}", *amounts
 
 
 def _sums(totals: Totals, reversed_ones: list[ChargingSession]) -> list[tuple[str, str, bool]]:

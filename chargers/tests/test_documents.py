@@ -164,6 +164,7 @@ def test_a_month_of_an_owner(online: Charger, alice: User, bob: User, client_of,
     for day, energy_wh in ((1, 5_000), (31, 10_000)):
         billed(online, alice, energy_wh=energy_wh, at=datetime(2026, 10, day, 12, tzinfo=UTC))
     billed(online, alice, at=datetime(2026, 10, 31, 23, 30, tzinfo=UTC))  # November in Prague
+    make_session(online, alice)  # runs in November
     response = client_of(bob).get(month_path("2026-10"), headers={"Accept-Language": language})
     assert response.headers["Content-Disposition"] == 'attachment; filename="sharecharge-2026-10.pdf"'
     text = words(response.content)
@@ -184,6 +185,13 @@ def test_what_was_taken_back_is_taken_off(online: Charger, alice: User, bob: Use
     assert "Taken back: 1 bill -24.75 Kč" in text
     assert "What remains 24.75 Kč" in text
     assert "(billed, then reversed)" in text
+
+
+def test_what_is_not_billed_has_no_amounts(online: Charger, alice: User, bob: User, client_of):
+    make_session(online, alice)
+    text = words(client_of(bob).get(month_path(f"{timezone.localdate():%Y-%m}")).content)
+    assert "Bob's garage (Charging) – – –" in text
+    assert "Earned 0.00 Kč" in text
 
 
 def test_a_long_month_has_many_pages_and_one_that_is_too_long_none(online: Charger, alice, bob, client_of, monkeypatch):
