@@ -3,6 +3,7 @@ on a desk in English. And an operator who releases a held session."""
 
 import pytest
 
+from chargers.tests.test_pictures import encoded, picture
 from sharecharge.testing.site import (
     DESKTOP,
     PASSWORD,
@@ -81,6 +82,24 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     # The label, and the everyday page with a command whose answer comes by itself.
     owner.goto(f"{manage}setup/label/")
     expect(owner.locator(".label .plate")).to_be_visible()
+
+    # A photo is added, and everybody sees it, on the page and on the map.
+    owner.goto(f"{manage}photos/")
+    gate = {"name": "IMG_1.png", "mimeType": "image/png", "buffer": encoded(picture(), "PNG")}
+    owner.locator("[name=file]").set_input_files(gate)
+    owner.locator("input[name=description]").fill("The gate")
+    owner.locator("form[enctype] .btn-primary").click()
+    expect(owner.locator(".photo-row img")).to_have_js_property("naturalWidth", 480)
+    assert fits(owner)
+    assert serious(owner) == []
+    visitor = site.visit(viewport, **options)
+    visitor.goto(f"/#14/{at[0]}/{at[1]}")
+    entry = visitor.locator("#places li", has_text=f"Box {way}")
+    expect(entry.locator("img")).to_have_js_property("naturalWidth", 480)
+    entry.locator("a").click()
+    expect(visitor.get_by_role("img", name="The gate")).to_have_js_property("naturalWidth", 640)
+    assert serious(visitor) == []
+
     owner.goto(manage)
     owner.locator("form[action$='/refresh/'] button").click()
     wallbox.wait_for("TriggerMessage")
