@@ -19,17 +19,19 @@ MOST = 4
 def add(charger: Charger, data: bytes, *, audience: Audience, description: str) -> Photo:
     """A photo from a file as somebody sent it, the last in order.
 
-    Refused: what `pictures.make` refuses, or there are MOST already.
+    Refused: what `pictures.make` refuses, there are MOST already, or the charger was deleted meanwhile.
     """
     made = pictures.make(data)
     with transaction.atomic():
-        charger = Charger.objects.live().select_for_update(no_key=True).get(pk=charger.pk)
-        positions = list(charger.photos.values_list("position", flat=True))
+        locked = Charger.objects.live().select_for_update(no_key=True).filter(pk=charger.pk).first()
+        if locked is None:
+            raise Refused("no_charger", _("There is no such charger."), status=404)
+        positions = list(locked.photos.values_list("position", flat=True))
         if len(positions) >= MOST:
             text = _("A charger has at most %(most)s photos. Delete one first.")
             raise Refused("too_many_photos", text % {"most": MOST})
         photo = Photo.objects.create(
-            charger=charger,
+            charger=locked,
             audience=audience,
             description=description,
             position=max(positions, default=0) + 1,

@@ -214,7 +214,7 @@ def test_they_go_with_their_charger_and_their_owner(online: Charger, bob: User):
     assert not Photo.objects.exists()
     assert Client().get(photo.url).status_code == 404
     departures.leave(bob)
-    with pytest.raises(Charger.DoesNotExist):
+    with pytest.raises(Refused, match="no such charger"):
         add(online)
 
 

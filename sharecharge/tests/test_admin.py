@@ -14,7 +14,7 @@ from accounts import id_tags, logins, service_keys, tokens, webhooks
 from accounts.models import ApiToken, IdTag, Letter, Login, User
 from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import claims, commands, problems
+from chargers import claims, commands, photos, problems
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -27,6 +27,7 @@ from chargers.models import (
     UnmatchedStop,
 )
 from chargers.problems import Subject
+from chargers.tests.test_pictures import encoded, picture
 from sharecharge.errors import Refused
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -63,6 +64,7 @@ def everything(held: ChargingSession, alice_card: IdTag, bob: User) -> None:
     Message.objects.create(charger=charger, direction="in", action="Heartbeat", at=now)
     UnmatchedStop.objects.create(charger=charger, transaction_id="7", received_at=now)
     claims.begin(charger, user=bob)
+    photos.add(charger, encoded(picture()), audience=photos.Audience.EVERYBODY, description="The gate")
     problems.report(Subject(charger, session=held), by=held.user, kind=problems.Kind.BILL, text="Too much.")
     Payout.objects.create(user=bob, amount=100, bank_account="1/0100")
     service_keys.give("gateway")
