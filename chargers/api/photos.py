@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response, patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -37,7 +38,8 @@ class PhotosOfCharger(mixins.RetrieveModelMixin, OfCharger):
     serializer_class = serializers.OwnPhotoSerializer
 
     def get_parsers(self) -> list[Any]:
-        return [PhotoParser()] if self.request is None or self.request.method == "POST" else super().get_parsers()
+        """The framework asks before it has chosen the action."""
+        return [PhotoParser()] if "create" in (self.action_map or {}).values() else super().get_parsers()
 
     def rows(self) -> QuerySet[Photo]:
         return self.charger().photos.select_related("charger")
@@ -69,6 +71,14 @@ class PhotosOfCharger(mixins.RetrieveModelMixin, OfCharger):
         asked.is_valid(raise_exception=True)
         told = {"audience": photo.audience, "description": photo.description, **asked.validated_data}
         photos.change(photo, **told)
+        return Response(self.get_serializer(photo).data)
+
+    @extend_schema(operation_id="chargers_photos_first", request=None)
+    @action(detail=True, methods=["post"])
+    def first(self, request: Request, charger: str, pk: str) -> Response:
+        """Makes it the title photo. The others keep their order."""
+        photo: Photo = self.get_object()
+        photos.put_first(photo)
         return Response(self.get_serializer(photo).data)
 
     @extend_schema(operation_id="chargers_photos_destroy", responses={204: OpenApiResponse(description="It is gone.")})

@@ -264,6 +264,9 @@ def test_a_program_adds_changes_and_deletes_one(online: Charger, bob: User, clie
     changed = client.patch(f"{path}/{photo['id']}", {"audience": "admitted"}, content_type="application/json").json()
     assert (changed["audience"], changed["alt"]) == ("admitted", "The gate")
     assert changed["url"] != photo["url"]
+    other = add(online)
+    assert client.post(f"{path}/{other.pk}/first").json()["url"] == other.url
+    assert [it.pk for it in online.photos.all()] == [other.pk, photo["id"]]
     assert client.delete(f"{path}/{photo['id']}").status_code == 204
     assert client.delete(f"{path}/{photo['id']}").status_code == 404
 

@@ -63,6 +63,8 @@ PHOTOS = [
     Row("GET", "charger-photos-detail", OTTOS, **HIDDEN_PHOTO),
     Row("PATCH", "charger-photos-detail", BOBS, body=always({"alt": "The plug itself"}), **PHOTO),
     Row("PATCH", "charger-photos-detail", OTTOS, body=always({"audience": "everybody"}), **HIDDEN_PHOTO),
+    Row("POST", "charger-photos-first", BOBS, **PHOTO),
+    Row("POST", "charger-photos-first", OTTOS, **HIDDEN_PHOTO),
     Row("DELETE", "charger-photos-detail", "401 403 403 204 403 204 401", **PHOTO),
     Row("DELETE", "charger-photos-detail", "401 404 404 404 204 204 401", **HIDDEN_PHOTO),
 ]
