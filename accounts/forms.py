@@ -43,6 +43,7 @@ class MailsForm(forms.Form):
 
     receipts = forms.BooleanField(label=_("Receipts of my charging"), required=False)
     low_balance = forms.BooleanField(label=_("My money for a charging runs out"), required=False)
+    answers = forms.BooleanField(label=_("Answers to my reports"), required=False)
     offline = forms.BooleanField(label=_("A charger of mine is offline"), required=False)
 
     @classmethod

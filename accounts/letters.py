@@ -26,6 +26,7 @@ SWITCHES = {
     Kind.RECEIPT: "mails_receipts",
     Kind.CHARGER_OFFLINE: "mails_offline",
     Kind.LOW_BALANCE: "mails_low_balance",
+    Kind.ANSWER: "mails_answers",
 }
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 # A process that dies while it sends leaves the letter to another one after this time.

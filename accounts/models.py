@@ -51,6 +51,7 @@ class User(AbstractBaseUser):
     language = models.CharField(_("language"), max_length=5, blank=True, default="", db_default="")
     mails_receipts = models.BooleanField(_("receipts by e-mail"), default=True, db_default=True)
     mails_offline = models.BooleanField(_("e-mails about chargers that are offline"), default=True, db_default=True)
+    mails_answers = models.BooleanField(_("e-mails about answers to reports"), default=True, db_default=True)
     mails_low_balance = models.BooleanField(_("e-mails about money that runs out"), default=True, db_default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
@@ -349,10 +350,11 @@ class Letter(Outgoing):
         RECEIPT = "receipt", _("receipt of a session")
         CHARGER_OFFLINE = "charger_offline", _("charger offline")
         LOW_BALANCE = "low_balance", _("money nearly used up")
+        ANSWER = "answer", _("answer to a report")
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="letters", verbose_name=_("user"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    # What it is about: the key of a session or a charger, and which time it happens to it.
+    # What it is about: the key of a session, a charger or a report, and which time it happens to it.
     subject_key = models.BigIntegerField()
     number = models.BigIntegerField(default=0)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)

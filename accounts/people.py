@@ -36,10 +36,11 @@ def set_language(user: User, language: str) -> None:
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
 
 
-def choose_mails(user: User, *, receipts: bool, offline: bool, low_balance: bool) -> None:
+def choose_mails(user: User, *, receipts: bool, offline: bool, low_balance: bool, answers: bool) -> None:
     """Which of the e-mails that are not necessary this person wants."""
-    user.mails_receipts, user.mails_offline, user.mails_low_balance = receipts, offline, low_balance
-    user.save(update_fields=["mails_receipts", "mails_offline", "mails_low_balance"])
+    user.mails_receipts, user.mails_offline = receipts, offline
+    user.mails_low_balance, user.mails_answers = low_balance, answers
+    user.save(update_fields=["mails_receipts", "mails_offline", "mails_low_balance", "mails_answers"])
 
 
 def forget(user: User) -> None:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -37,6 +37,7 @@ from chargers import (
     control,
     live,
     opening,
+    photos,
     problems,
     registry,
     sessions,
@@ -52,6 +53,7 @@ from chargers.models import (
     Connector,
     Message,
     MeterValue,
+    Photo,
     ProblemReport,
     UnmatchedStop,
 )
@@ -78,7 +80,7 @@ def chargers_called(text: str) -> list[int]:
 TO_CHARGER, TO_SESSION = linked("charger", _("charger")), linked("session", _("session"))
 
 # The lists of a charger's own rows, by the name of their model.
-LISTS = ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport")
+LISTS = ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport", "photo")
 
 
 class ChargersFactsAdmin(EndlessAdmin):
@@ -486,3 +488,28 @@ class ProblemReportAdmin(ChargersFactsAdmin):
     def close(self, request: HttpRequest, rows: QuerySet[ProblemReport]) -> None:
         by = operator(request)
         self.for_each(request, rows, lambda problem: problems.close(problem, by=by))
+
+
+@admin.register(Photo)
+class PhotoAdmin(ChargersFactsAdmin):
+    """What owners show. What must not be seen is deleted here, for good."""
+
+    list_display = ("id", TO_CHARGER, "picture", "description", "audience", "created_at")
+    list_filter = ("audience",)
+    list_select_related = ("charger",)
+    fields = ("charger", "picture", "description", "audience", "created_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff
+
+    @admin.display(description=_("photo"))
+    def picture(self, photo: Photo) -> str:
+        small = '<a href="{}"><img src="{}" alt="{}" width="120"></a>'
+        return format_html(small, photo.url, photo.small_url, photo.description)
+
+    def delete_model(self, request: HttpRequest, obj: Photo) -> None:
+        photos.delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
+        for photo in queryset.select_related("charger"):
+            photos.delete(photo)

@@ -1,4 +1,4 @@
-"""What letters about sessions and chargers say, see accounts/letters.py. When they are written, notices.py decides."""
+"""What letters say, see accounts/letters.py. When they are written, notices.py decides."""
 
 from django.urls import reverse
 
@@ -7,7 +7,7 @@ from accounts.letters import Content
 from accounts.models import Letter
 from billing import units
 from chargers import receipts, sessions, shapes
-from chargers.models import Charger, ChargingSession
+from chargers.models import Charger, ChargingSession, ProblemReport
 
 Kind = Letter.Kind
 
@@ -56,3 +56,12 @@ def charger_offline(letter: Letter) -> Content | None:
             "path": reverse("charger_manage", args=[charger.pk]),
         },
     )
+
+
+@letters.composer(Kind.ANSWER)
+def answer(letter: Letter) -> Content | None:
+    """Only the latest of several answers is told."""
+    problem = ProblemReport.objects.with_all().filter(pk=letter.subject_key).first()
+    if problem is None or problem.edition != letter.number:
+        return None
+    return Content("answer", {"problem": problem, "path": reverse("report", args=[problem.pk])})

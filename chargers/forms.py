@@ -14,8 +14,9 @@ from billing import units
 from billing.forms import MoneyField, ScaledField
 from chargers import authorization, settlement
 from chargers.hours import ALWAYS, DAYS, HALF_HOUR_MINUTES, OF_DAY, Week, Window, clock_time, week_of
-from chargers.models import Charger, ChargingSession, Connector, ProblemReport
+from chargers.models import Charger, ChargingSession, Connector, Photo, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
+from chargers.models.photos import DESCRIPTION_LIMIT
 from chargers.models.problems import TEXT_LIMIT
 from chargers.models.sessions import SessionQuerySet
 from chargers.registry import OWNERS_PRICE_LIMIT, POWER_LIMIT_W
@@ -182,6 +183,36 @@ class HoursForm(forms.Form):
 
 def _are_used(pairs: list[tuple[forms.BoundField, forms.BoundField]]) -> bool:
     return any(field.value() not in (None, "") or field.errors for pair in pairs for field in pair)
+
+
+class PhotoForm(forms.Form):
+    """What is said of a photo."""
+
+    description = forms.CharField(
+        label=_("What is to be seen"),
+        max_length=DESCRIPTION_LIMIT,
+        help_text=_("For people who cannot see it. Do not write an address."),
+    )
+    audience = forms.ChoiceField(
+        label=_("Who sees it"), choices=Photo.Audience.choices, initial=Photo.Audience.EVERYBODY
+    )
+
+    @classmethod
+    def of(cls, photo: Photo, data: Any = None) -> "PhotoForm":
+        """Each photo on the page has field names of its own."""
+        initial = {"description": photo.description, "audience": photo.audience}
+        return cls(data, initial=initial, prefix=f"photo{photo.pk}")
+
+
+class NewPhotoForm(PhotoForm):
+    """What the file holds, `pictures.make` looks at. A phone offers its camera, and makes a JPEG of what it has."""
+
+    file = forms.FileField(
+        label=_("Photo"),
+        help_text=_("JPEG, PNG or WebP, at most 10 MB. Where it was taken is removed from the file."),
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+    )
+    field_order = ("file", "description", "audience")
 
 
 class LimitForm(forms.Form):

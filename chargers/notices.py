@@ -1,4 +1,4 @@
-"""What people and programs are told of: bills, money that runs out, and chargers that have gone or came back.
+"""What people and programs are told of: bills, money that runs out, answers, and chargers that have gone or came back.
 
 Shapes are those of the API. They are made where somebody listens only, and imported late: they are made from the very
 modules that tell of these events.
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import events, letters, webhooks
 from accounts.models import Letter
-from chargers.models import Charger, ChargingSession
+from chargers.models import Charger, ChargingSession, ProblemReport
 
 # Wallboxes lose their connection all the time, for seconds. What is away for longer is worth a message.
 GRACE = timedelta(minutes=5)
@@ -73,6 +73,12 @@ def session_settled(session: ChargingSession) -> None:
 def money_nearly_used(session: ChargingSession) -> None:
     if session.user is not None:
         letters.write(Letter.Kind.LOW_BALANCE, to=session.user, about=session.pk)
+
+
+def problem_answered(problem: ProblemReport) -> None:
+    """Whoever answers the own report knows of it."""
+    if problem.answered_by_id != problem.reporter_id:
+        letters.write(Letter.Kind.ANSWER, to=problem.reporter, about=problem.pk, number=problem.edition)
 
 
 def _tell_session(event: str, session: ChargingSession) -> None:

@@ -65,6 +65,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
         (
             *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
             *(shapes.state_text_of(charger), shapes.age_text(charger), charger.hours_change_at),
+            charger.photo_key,  # type: ignore[attr-defined]
             *map(_version, charger.listed_connectors),  # type: ignore[attr-defined]
         )
         for charger in chargers

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from chargers import visibility
+from chargers import notices, visibility
 from chargers.models import Charger, ChargingSession, Connector, ProblemReport
 from sharecharge.errors import Refused
 
@@ -79,7 +79,7 @@ def _may_see(session: ChargingSession, by: User) -> bool:
 
 
 def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
-    """By the charger's owner or an operator. A later answer replaces an earlier one.
+    """By the charger's owner or an operator. A later answer replaces an earlier one; each is told to the reporter.
 
     Refused: `by` is neither, or the report is closed.
     """
@@ -91,6 +91,7 @@ def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
             raise Refused("report_closed", _("This report is closed."))
         problem.answer, problem.answered_by, problem.answered_at = text, by, timezone.now()
         problem.save(update_fields=["answer", "answered_by", "answered_at"])
+        notices.problem_answered(problem)
     return problem
 
 

@@ -1,15 +1,17 @@
 """What became of sessions: their lines in lists, what of their bills is paid, and the parts of a bill."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing import bills, pricing, units
+from accounts.models import User
+from billing import bills, pricing, units, wallets
 from chargers import plausibility, sessions, settlement, shapes
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
@@ -99,7 +101,7 @@ def _line(line: Told) -> Shape:
         "state_text": shapes.state_text(row, row.state),
         "badge": badge,
         "badge_text": str(BADGES.get(badge) or shapes.state_text(row, row.state)),
-        "began_text": formats.date_format(timezone.localtime(row.start_received_at), "SHORT_DATETIME_FORMAT"),
+        "began_text": _local(row.start_received_at),
         "energy_text": units.kwh(line.energy_wh),
         "cost_text": units.money(line.cost),
         "share_text": units.money(row.owner_share),
@@ -125,6 +127,73 @@ def priced(row: ChargingSession) -> list[pricing.Part]:
     if row.energy_wh is None or not row.tariff:
         return []
     return pricing.parts(row.price, pricing.Consumption(energy_wh=row.energy_wh))
+
+
+class Sum(NamedTuple):
+    """A line below the parts of a bill. `is_total`: it counts more than the others; `is_debt`: it is bad news."""
+
+    name: str
+    amount_text: str
+    is_total: bool = False
+    is_debt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A receipt in words, for one who may see it: its page and its PDF show the same."""
+
+    facts: list[tuple[str, str]]
+    parts: list[Shape]
+    sums: list[Sum]
+    notes: list[str]
+
+
+def paper(row: ChargingSession, *, viewer: User) -> Paper:
+    """What of the bill concerns the viewer: who drove what was paid, whose charger it is what was earned."""
+    found = bill(bills_of([row]).get(row.pk))
+    is_payer = row.user_id == viewer.pk or viewer.is_staff
+    sums = [*_paid(row, found, is_payer=is_payer)]
+    if row.user_id == viewer.pk:
+        sums.append(Sum(_("In the wallet now"), units.money(wallets.wallet_of(viewer).available)))
+    if (row.owner_id == viewer.pk or viewer.is_staff) and row.cost is not None:
+        fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
+        sums.append(Sum(fee, units.money(row.fee)))
+        sums.append(Sum(_("Owner's share"), units.money(row.owner_share), is_total=True))
+    notes = [_("The bill was corrected after the charger reported the end later.")] if row.corrections else []
+    return Paper(_facts(row), parts(row), sums, notes)
+
+
+def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum]:
+    is_owed = found["is_owed"] and is_payer
+    if row.cost is None:
+        name = _("To be paid")
+    else:
+        name = _("Billed") if found["is_reversed"] or is_owed or not is_payer else _("Paid")
+    yield Sum(name, units.money(sessions.progress(row).cost), is_total=True)
+    if found["is_reversed"]:
+        yield Sum(_("Reversed: the bill was taken back"), found["reversed_text"])
+    if is_owed:
+        yield Sum(_("Paid from the wallet"), found["paid_text"])
+        owed = _("Owed: %(amount)s, the next top-up pays it") % {"amount": found["owed_text"]}
+        yield Sum(owed, "", is_total=True, is_debt=True)
+
+
+def _facts(row: ChargingSession) -> list[tuple[str, str]]:
+    begin, end = (_local(at) for at in (row.started_at, row.ended_at))
+    clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
+    facts = [
+        (_("Charger"), ", ".join(part for part in (row.charger.name, row.charger.address) if part)),
+        (_("From – to"), f"{begin} – {end} {clock}".rstrip()),
+        (_("Meter at the start"), units.kwh(row.meter_start_wh)),
+        (_("Meter at the end"), units.kwh(row.meter_stop_wh)),
+    ]
+    if row.closed_by not in ("", "stop"):
+        facts.append((_("Ended by"), str(row.get_closed_by_display())))
+    return facts
+
+
+def _local(at: datetime | None) -> str:
+    return formats.date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT") if at else units.NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,10 @@ def accept_next_password(charger: Charger) -> None:
 
 
 def delete(charger: Charger) -> None:
-    """Soft delete: it may not connect or be found any more; its sessions and its money stay. Refused while charging."""
+    """Soft delete: it may not connect or be found any more. Its sessions and its money stay, its photos go.
+
+    Refused while charging.
+    """
     with transaction.atomic():
         charger = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
         if charger.sessions.running().exists():
@@ -261,6 +264,7 @@ def delete(charger: Charger) -> None:
         charger.deleted_at = charger.deleted_at or timezone.now()
         charger.is_sharing = False
         charger.save(update_fields=["deleted_at", "is_sharing"])
+        charger.photos.all().delete()
         live.publish_charger(charger)
 
 

@@ -21,8 +21,9 @@ from accounts.models import User
 from billing import audit, pricing, units, wallets
 from billing.models import Hold
 from chargers import authorization, opening, sessions, settlement
-from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
+from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue, Photo
 from chargers.models.fleet import ChargerQuerySet
+from chargers.models.photos import address, first_key
 
 Shape = dict[str, Any]
 
@@ -78,13 +79,16 @@ def ago(at: datetime | None) -> str:
 
 def with_connectors(chargers: ChargerQuerySet) -> ChargerQuerySet:
     """What `public` and `place` need, in two queries for all."""
-    return chargers.prefetch_related(Prefetch("connectors", Connector.objects.listed(), to_attr="listed_connectors"))
+    return chargers.annotate(photo_key=first_key()).prefetch_related(
+        Prefetch("connectors", Connector.objects.listed(), to_attr="listed_connectors")
+    )
 
 
 def with_plugs(chargers: ChargerQuerySet) -> ChargerQuerySet:
-    """What `state_of` and both shapes of the API need, the plugs that are switched off included."""
+    """What `state_of` and both shapes of the API need: all photos, and the plugs that are switched off, too."""
     return with_connectors(chargers.select_related("owner")).prefetch_related(
-        Prefetch("connectors", Connector.objects.with_prices(), to_attr="all_connectors")
+        Prefetch("connectors", Connector.objects.with_prices(), to_attr="all_connectors"),
+        Prefetch("photos", Photo.objects.all(), to_attr="all_photos"),
     )
 
 
@@ -146,6 +150,7 @@ def public(charger: Charger) -> Shape:
         "latitude": charger.public_latitude,
         "longitude": charger.public_longitude,
         "url": reverse("charger", args=[charger.code]),
+        "photo_url": address(charger.photo_key, Photo.Size.SMALL) if charger.photo_key else "",  # type: ignore[attr-defined]
         "state": state,
         "state_text": state_text_of(charger),
         # Then this is to be asked for again: no event tells it.

@@ -1,6 +1,7 @@
 from django.urls import path
 
-from chargers.views import controls, earnings, owners, people, places, sessions, setup
+from chargers.api.photos import PhotoFile
+from chargers.views import controls, earnings, owners, people, photos, places, reports, sessions, setup
 
 urlpatterns = [
     path("", places.charger_map, name="map"),
@@ -11,10 +12,14 @@ urlpatterns = [
     path("c/<slug:code>/qr.svg", places.charger_qr, name="charger_qr"),
     path("c/<slug:code>/report/", places.charger_report, name="charger_report"),
     path("c/<slug:code>/start/<int:number>/", places.charger_start, name="charger_start"),
+    path("reports/", reports.my_reports, name="reports"),
+    path("reports/<int:pk>/", reports.report, name="report"),
+    path("photos/<slug:key>/<slug:size>.jpg", PhotoFile.as_view(), name="photo"),
     path("commands/<int:pk>/", places.command_page, name="command"),
     path("sessions/", sessions.session_list, name="sessions"),
     path("sessions/export.csv", sessions.session_export, name="session_export"),
     path("sessions/<int:pk>/", sessions.session_page, name="session"),
+    path("sessions/<int:pk>/receipt.pdf", sessions.session_receipt, name="session_receipt"),
     path("sessions/<int:pk>/course/", sessions.session_course, name="session_course"),
     path("sessions/<int:pk>/stop/", sessions.session_stop, name="session_stop"),
     path("sessions/<int:pk>/release/", sessions.session_release, name="session_release"),
@@ -23,7 +28,9 @@ urlpatterns = [
     path("my/sessions/", owners.hosted_sessions, name="hosted_sessions"),
     path("my/earnings/", earnings.earnings, name="earnings"),
     path("my/earnings/export.csv", earnings.earnings_export, name="earnings_export"),
-    path("my/problems/<int:pk>/", controls.problem, name="problem"),
+    path("my/earnings/statement.pdf", earnings.statement, name="statement"),
+    path("my/problems/", reports.problems_here, name="problems"),
+    path("my/problems/<int:pk>/", reports.problem, name="problem"),
     path("my/chargers/", owners.my_chargers, name="my_chargers"),
     path("my/chargers/sharing/", owners.sharing_of_all, name="sharing_of_all"),
     path("my/chargers/add/", setup.charger_add, name="charger_add"),
@@ -41,6 +48,10 @@ urlpatterns = [
     path("my/chargers/<int:pk>/restart/", controls.charger_restart, name="charger_restart"),
     path("my/chargers/<int:pk>/limit/", controls.charger_limit, name="charger_limit"),
     path("my/chargers/<int:pk>/unlock/<int:number>/", controls.charger_unlock, name="charger_unlock"),
+    path("my/chargers/<int:pk>/photos/", photos.charger_photos, name="charger_photos"),
+    path("my/chargers/<int:pk>/photos/<int:photo>/", photos.photo_edit, name="photo_edit"),
+    path("my/chargers/<int:pk>/photos/<int:photo>/first/", photos.photo_first, name="photo_first"),
+    path("my/chargers/<int:pk>/photos/<int:photo>/delete/", photos.photo_delete, name="photo_delete"),
     path("my/chargers/<int:pk>/label/", owners.charger_label, name="charger_label"),
     path("my/chargers/<int:pk>/edit/", owners.charger_edit, name="charger_edit"),
     path("my/chargers/<int:pk>/connectors/<int:number>/", owners.connector_edit, name="connector_edit"),

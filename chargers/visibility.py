@@ -30,11 +30,12 @@ def require_manager(charger: Charger, user: User) -> None:
 
 
 def may_see_address(charger: Charger, user: User | None) -> bool:
-    """Its owner, operators, whoever charged there, and whoever the rules admit to charge there now; everybody where its
-    owner wants that.
-    """
-    if charger.is_position_public and charger.access == Charger.Access.PUBLIC:
-        return True
+    """Whoever is admitted; everybody where its owner wants that."""
+    return (charger.is_position_public and charger.access == Charger.Access.PUBLIC) or is_admitted(charger, user)
+
+
+def is_admitted(charger: Charger, user: User | None) -> bool:
+    """Its owner, operators, whoever charged there, and whoever the rules admit to charge there now."""
     if user is None:
         return False
     if user.is_staff or charger.owner_id == user.pk:

@@ -13,8 +13,9 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitV
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import id_tags, login, passwords, tokens, users, webhooks
+from accounts.rest.views import AnyAccept
 from billing import api as billing
-from chargers.api import chargers, commands, connectors, people, places, problems, sessions, stats
+from chargers.api import chargers, commands, connectors, people, photos, places, problems, sessions, stats
 from ocpp_gateway import api as internal
 
 OF_CHARGER = "chargers/(?P<charger>[0-9]{1,18})"
@@ -29,6 +30,7 @@ def control(name: str, method: str) -> URLPattern:
 router = SimpleRouter(trailing_slash=False)
 router.register("chargers", chargers.ChargerResource, "charger")
 router.register(f"{OF_CHARGER}/connectors", connectors.ConnectorsOfCharger, "charger-connectors")
+router.register(f"{OF_CHARGER}/photos", photos.PhotosOfCharger, "charger-photos")
 router.register(f"{OF_CHARGER}/attempts", chargers.AttemptResource, "charger-attempts")
 router.register(f"{OF_CHARGER}/messages", chargers.MessageResource, "charger-messages")
 router.register(f"{OF_CHARGER}/commands", commands.CommandsOfCharger, "charger-commands")
@@ -47,7 +49,7 @@ router.register("wallet/top-ups", billing.TopUps, "top-up")
 router.register("wallet/payouts", billing.Payouts, "payout")
 router.register("payouts", billing.OperatedPayouts, "operated-payout")
 
-CSV = {"content_negotiation_class": sessions.AnyAccept, "pagination_class": None}
+FILE = {"content_negotiation_class": AnyAccept, "pagination_class": None}
 
 v1 = [
     path("login/access-token", login.LoginView.as_view(), name="login"),
@@ -72,7 +74,12 @@ v1 = [
         name="connector-by-identity",
     ),
     path("stats", stats.StatsView.as_view(), name="stats"),
-    path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **CSV), name="session-csv"),
+    path("sessions.csv", sessions.SessionResource.as_view({"get": "table"}, **FILE), name="session-csv"),
+    re_path(
+        r"^sessions/(?P<pk>[0-9]{1,18})/receipt\.pdf$",
+        sessions.SessionResource.as_view({"get": "receipt_pdf"}, **FILE),
+        name="session-receipt-pdf",
+    ),
     control("remote-start", "remote_start"),
     control("unlock", "unlock"),
     control("reset", "reset"),

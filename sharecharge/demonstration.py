@@ -16,9 +16,11 @@ from statistics import median
 from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Account, Transfer
+from chargers import photos
 from chargers.models import Charger, ChargingSession
 from ocpp_gateway import provisioning, replay
 from ocpp_gateway.simulator import Car, Clock, Credentials, Journal, Say, charge_once, together
+from sharecharge import drawings
 
 FIXTURES = Path(replay.__file__).parent / "fixtures"
 TRACE = (FIXTURES / "solax_x3_hac.jsonl", FIXTURES / "solax_x3_hac_synthetic_end.jsonl")
@@ -126,8 +128,17 @@ def make_cast() -> list[Spot]:
             postal_code=place.postal_code,
             city=place.city,
         )
+        if number < len(drawings.HOUSES):
+            _show(registered.charger, number)
         spots.append(Spot(place, provisioning.credentials(registered, _driver(number))))
     return spots
+
+
+def _show(charger: Charger, number: int) -> None:
+    """Two pictures: the house for everybody, and where the plug is for who may charge there."""
+    house, plug = drawings.house(number), drawings.plug(number)
+    photos.add(charger, house, audience=photos.Audience.EVERYBODY, description="Vjezd ke garáži, wallbox vedle vrat")
+    photos.add(charger, plug, audience=photos.Audience.ADMITTED, description="Wallbox zblízka, kabel visí vpravo")
 
 
 def _driver(number: int) -> str:

@@ -281,6 +281,8 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]  # asked from in
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # The default would strip the Referer that the tile server's policy asks for.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+# Nobody sends more than one file at once; how big it may be, says whoever reads it (chargers/pictures.py).
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
 X_FRAME_OPTIONS = "DENY"
 _tiles = urlsplit(MAP_TILE_URL)
 CONTENT_SECURITY_POLICY = {

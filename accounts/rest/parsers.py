@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from django.core.exceptions import TooManyFieldsSent
+from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import parsers
@@ -37,6 +37,21 @@ class FormParser(parsers.FormParser):
         try:
             return QueryDict(_read(stream), encoding="utf-8")
         except TooManyFieldsSent:
+            raise ParseError(_("These are too many fields.")) from None
+
+
+class FileParser(parsers.MultiPartParser):
+    """For a form with a file of at most `limit_bytes`. A body that does not say how long it is, is an empty one."""
+
+    limit_bytes: int
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        told = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or "0"
+        if int(told) > self.limit_bytes + LIMIT_BYTES:
+            raise TooLarge
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except (TooManyFieldsSent, TooManyFilesSent):
             raise ParseError(_("These are too many fields.")) from None
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
@@ -103,3 +104,10 @@ class Resource(Door, GenericViewSet[Any]):
             known |= {"limit", "cursor"}
             known |= {"ordering"} if getattr(self, "ordering_fields", None) else set()
         return known
+
+
+class AnyAccept(DefaultContentNegotiation):
+    """The answer is of one kind, CSV or a picture, whatever is asked for; what goes wrong is told as JSON."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type

@@ -4,24 +4,25 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.rest.errors import Error
 from accounts.rest.filters import ChoiceFilter, Filters, KeyFilter, MomentFilter, SwitchFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.views import Resource
-from chargers import receipts, settlement, spreadsheets, statistics
+from chargers import documents, receipts, settlement, spreadsheets, statistics
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import SessionQuerySet
 from chargers.serializers import sessions as serializers
@@ -71,13 +72,10 @@ class SessionFilters(Filters):
             raise ValidationError({"since": [_("Ask for at most a year, or for one charger or person.")]})
 
 
-class AnyAccept(DefaultContentNegotiation):
-    """The answer is CSV, whatever is asked for; what goes wrong is told as JSON."""
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
+PDF = {
+    (200, "application/pdf"): OpenApiTypes.BINARY,
+    409: OpenApiResponse(Error, description="Nothing has been billed so far."),
+}
 ENERGY = OpenApiExample("Bill 12.5 kWh", request_only=True, value={"energy_wh": 12_500})
 
 
@@ -148,6 +146,12 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         """The bill: its lines, and the readings that it was made from."""
         context = self.get_serializer_context()
         return Response(serializers.ReceiptSerializer(receipts.receipt(self.get_object()), context=context).data)
+
+    @extend_schema(operation_id="sessions_receipt_pdf", responses=PDF)
+    def receipt_pdf(self, request: Request, pk: int) -> HttpResponse:
+        """The receipt on paper, as PDF, in the language of `Accept-Language`. 409 while nothing is billed."""
+        document = documents.receipt(self.get_object(), viewer=self.person)
+        return documents.answer(document, name=f"sharecharge-{pk}.pdf")
 
     @extend_schema(
         operation_id="sessions_release",

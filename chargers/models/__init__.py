@@ -6,6 +6,7 @@ charger's own times stand beside it.
 
 from chargers.models.claims import CardClaim
 from chargers.models.fleet import Charger, Connector
+from chargers.models.photos import Photo
 from chargers.models.problems import ProblemReport
 from chargers.models.sessions import ChargingSession, MeterValue, UnmatchedStop
 from chargers.models.wire import Command, ConnectionAttempt, Message
@@ -19,6 +20,7 @@ __all__ = [
     "Connector",
     "Message",
     "MeterValue",
+    "Photo",
     "ProblemReport",
     "UnmatchedStop",
 ]

@@ -97,6 +97,18 @@ class ProblemReport(models.Model):
         return f"#{self.pk} {self.get_kind_display()}"
 
     @property
+    def answerer(self) -> str:
+        """`owner` or `operator`; empty while nobody has answered."""
+        if self.answered_by_id is None:
+            return ""
+        return "owner" if self.answered_by_id == self.owner_id else "operator"
+
+    @property
+    def edition(self) -> int:
+        """Which answer it has: a later one replaces an earlier one. 0: none so far."""
+        return int(self.answered_at.timestamp()) if self.answered_at else 0
+
+    @property
     def status(self) -> ProblemReport.Status:
         if self.closed_at is not None:
             return self.Status.CLOSED

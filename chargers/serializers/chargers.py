@@ -11,11 +11,12 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
-from chargers import message_log, shapes, visibility
+from chargers import message_log, photos, shapes, visibility
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
 from chargers.serializers.hours import HoursField
 from chargers.serializers.people import PersonSerializer
+from chargers.serializers.photos import OwnPhotoSerializer, PhotoSerializer
 
 # For owners; it is no editable field of the admin's forms, so it has to be told that it may be written.
 PUBLIC_POSITION = partial(
@@ -54,18 +55,25 @@ class PublicChargerSerializer(ChargerRowSerializer):
     longitude = serializers.FloatField(source="public_longitude", read_only=True)
     hours = HoursField(read_only=True, help_text="When it may be used, in the platform's local time; null: always.")
     connectors = ConnectorSerializer(source="listed_connectors", many=True, read_only=True)
+    photos = serializers.SerializerMethodField(help_text="Those that you may see, the title photo first.")
 
     class Meta:
         model = Charger
         fields = (
             "view", "id", "code", "name", "city", "latitude", "longitude", "is_position_public", "url", "is_sharing",
             "hours", "is_open_now", "hours_change_at", "state", "seen_at", "connectors",
+            "photos",
         )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field({"const": "public"})
     def get_view(self, charger: Charger) -> str:
         return "public"
+
+    @extend_schema_field(PhotoSerializer(many=True))
+    def get_photos(self, charger: Charger) -> Any:
+        is_admitted = getattr(charger, "is_admitted", False)
+        return PhotoSerializer(photos.shown(charger.all_photos, is_admitted=is_admitted), many=True).data  # type: ignore[attr-defined]
 
 
 class PositionSerializer(Serializer):
@@ -86,7 +94,8 @@ class PublicDetailSerializer(PublicChargerSerializer):
         read_only_fields = fields  # type: ignore[assignment]
 
     def to_representation(self, charger: Charger) -> Any:
-        charger.is_entitled = visibility.may_see_address(charger, self.viewer)  # type: ignore[attr-defined]
+        charger.is_admitted = visibility.is_admitted(charger, self.viewer)  # type: ignore[attr-defined]
+        charger.is_entitled = charger.is_admitted or visibility.may_see_address(charger, None)  # type: ignore[attr-defined]
         return super().to_representation(charger)
 
     @extend_schema_field({"type": ["string", "null"]})
@@ -110,6 +119,7 @@ class OwnChargerSerializer(ChargerRowSerializer):
     is_online = serializers.BooleanField(read_only=True)
     online_since = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Null while it is offline.")
     connectors = ConnectorSerializer(source="all_connectors", many=True, read_only=True)
+    photos = OwnPhotoSerializer(source="all_photos", many=True, read_only=True)
 
     class Meta:
         model = Charger
@@ -118,6 +128,7 @@ class OwnChargerSerializer(ChargerRowSerializer):
             "access", "is_sharing", "hours", "is_open_now", "hours_change_at", "is_enabled", "limit_w", "state",
             "is_online", "online_since", "seen_at", "booted_at", "vendor", "model", "serial_number",
             "firmware_version", "status", "error_code", "created_at", "deleted_at", "connectors",
+            "photos",
         )  # fmt: skip
         read_only_fields = (
             "code", "public_latitude", "public_longitude", "limit_w", "booted_at", "vendor", "model", "serial_number",
@@ -211,6 +222,7 @@ def version(chargers: Iterable[Charger], viewer: User | None, *links: str | None
             charger.hours_change_at,
             charger.owner.name,
             [(*_values(plug), plug.price_per_kwh) for plug in charger.all_connectors],  # type: ignore[attr-defined]
+            [(photo.pk, photo.key, photo.description) for photo in charger.all_photos],  # type: ignore[attr-defined]
         )
         for charger in chargers
     ]

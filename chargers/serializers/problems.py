@@ -19,7 +19,9 @@ class ProblemSerializer(ModelSerializer[ProblemReport]):
     )
     reporter = PersonSerializer(read_only=True)
     status = serializers.ChoiceField(choices=ProblemReport.Status.choices, read_only=True)
-    answered_by = serializers.SerializerMethodField(help_text="`owner` or `operator`; empty while nobody has answered.")
+    answered_by = serializers.CharField(
+        source="answerer", read_only=True, help_text="`owner` or `operator`; empty while nobody has answered."
+    )
 
     class Meta:
         model = ProblemReport
@@ -28,11 +30,6 @@ class ProblemSerializer(ModelSerializer[ProblemReport]):
             "answered_by", "answered_at", "closed_at",
         )  # fmt: skip
         read_only_fields = fields
-
-    def get_answered_by(self, problem: ProblemReport) -> str:
-        if problem.answered_by is None:
-            return ""
-        return "owner" if problem.answered_by_id == problem.owner_id else "operator"
 
 
 class NewProblemSerializer(Serializer):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -12,8 +13,8 @@ from django.utils import timezone
 
 from accounts import letters, people
 from accounts.models import Letter, User
-from chargers import notices, registry, settlement
-from chargers.models import Charger, ChargingSession
+from chargers import notices, problems, registry, settlement
+from chargers.models import Charger, ChargingSession, ProblemReport
 from chargers.tests.test_session_pages import make_session
 
 Kind = Letter.Kind
@@ -52,6 +53,7 @@ def test_a_receipt_is_sent_when_it_is_billed(online: Charger, alice: User):
     for text in (message.body, html_of(message)):
         assert "5.500\xa0kWh" in text
         assert f"/sessions/{session.pk}/" in text
+        assert f"/sessions/{session.pk}/receipt.pdf" in text
     assert send() == []
 
 
@@ -87,14 +89,15 @@ def test_an_owner_at_home_gets_no_receipt(online: Charger, bob: User):
 def test_who_does_not_want_it_does_not_get_it(online: Charger, alice: User, client_of):
     client_of(alice).post(reverse("mails"), {"low_balance": "on", "offline": "on"})
     alice.refresh_from_db()
-    assert (alice.mails_receipts, alice.mails_low_balance, alice.mails_offline) == (False, True, True)
+    wanted = (alice.mails_receipts, alice.mails_low_balance, alice.mails_offline, alice.mails_answers)
+    assert wanted == (False, True, True, False)
     settlement.settle(ended(online, alice).pk)
     assert not Letter.objects.exists()
 
 
 def test_who_changes_their_mind_before_it_is_sent_does_not_get_it(online: Charger, alice: User):
     settlement.settle(ended(online, alice).pk)
-    people.choose_mails(alice, receipts=False, offline=True, low_balance=True)
+    people.choose_mails(alice, receipts=False, offline=True, low_balance=True, answers=True)
     assert send() == []
     assert Letter.objects.get().error == "not wanted any more"
 
@@ -162,6 +165,57 @@ def test_the_warning_of_a_budget_writes_it(online: Charger, alice: User):
     session = make_session(online, alice)
     settlement.enforce_budget(session.pk)
     assert Letter.objects.get().kind == Kind.LOW_BALANCE
+
+
+# ------------------------------------------------------------------------------------------------ answers
+
+
+def reported(charger: Charger, user: User) -> ProblemReport:
+    return problems.report(problems.Subject(charger), by=user, kind=problems.Kind.PLUG, text="The cable is cut.")
+
+
+@pytest.mark.parametrize(
+    ("who", "language", "said"),
+    [
+        ("bob", "en", "the owner of Bob's garage answered what you reported:"),
+        ("oscar", "en", "an operator answered what you reported about Bob's garage:"),
+        ("bob", "cs", "majitel nabíječky Bob's garage odpověděl na to, co jste nahlásili:"),
+    ],
+)
+def test_an_answer_is_told_to_whoever_reported(
+    online: Charger, alice: User, request, who: str, language: str, said: str
+):
+    people.set_language(alice, language)
+    problem = reported(online, alice)
+    problems.answer(problem, by=request.getfixturevalue(who), text="A <new> one comes tomorrow.")
+    [message] = send()
+    assert message.to == ["alice@example.com"]
+    assert "Bob's garage" in message.subject
+    assert said in message.body
+    assert "A <new> one comes tomorrow." in message.body
+    assert "A &lt;new&gt; one comes tomorrow." in html_of(message)
+    for text in (message.body, html_of(message)):
+        assert reverse("report", args=[problem.pk]) in text
+
+
+def test_only_the_latest_answer_is_told(online: Charger, alice: User, bob: User):
+    problem = reported(online, alice)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        problems.answer(problem, by=bob, text="Tomorrow.")
+        clock.shift(60)
+        problems.answer(problem, by=bob, text="Today.")
+        [message] = send()
+        assert "Today." in message.body
+        clock.shift(60)
+        problems.answer(problem, by=bob, text="Done.")
+        assert "Done." in send()[0].body
+
+
+def test_who_answers_the_own_report_or_wants_no_letter_gets_none(online: Charger, alice: User, bob: User):
+    problems.answer(reported(online, bob), by=bob, text="Mended.")
+    people.choose_mails(alice, receipts=True, offline=True, low_balance=True, answers=False)
+    problems.answer(reported(online, alice), by=bob, text="Mended.")
+    assert not Letter.objects.exists()
 
 
 # ------------------------------------------------------------------------------------------------ sending

@@ -1,4 +1,4 @@
-"""What owners ask of their chargers, and how they answer what people report."""
+"""What owners ask of their chargers."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -9,9 +9,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import control, problems
-from chargers.forms import AnswerForm, LimitForm
-from chargers.models import Charger, Connector, ProblemReport
+from chargers import control
+from chargers.forms import LimitForm
+from chargers.models import Charger, Connector
 from chargers.views.owners import own_charger
 from sharecharge.errors import Refused
 
@@ -82,25 +82,3 @@ def charger_limit(request: PersonRequest, pk: int) -> HttpResponse:
     except Refused as refusal:
         return turned_down(request, charger, refusal)
     return asked(request, charger)
-
-
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def problem(request: PersonRequest, pk: int) -> HttpResponse:
-    """What somebody reported about a charger of one's own: read it, answer it, or close it."""
-    rows = ProblemReport.objects.with_all().select_related("session")
-    report = get_object_or_404(rows, pk=pk, owner=request.user)
-    form = AnswerForm(request.POST or None, initial={"text": report.answer})
-    try:
-        if "close" in request.POST:
-            problems.close(report, by=request.user)
-            messages.success(request, _("The report is closed."))
-            return redirect("charger_manage", report.charger_id)
-        if form.is_valid():
-            problems.answer(report, by=request.user, text=form.cleaned_data["text"])
-            messages.success(request, _("Your answer is saved. Whoever reported it can read it."))
-            return redirect("problem", pk)
-    except Refused as refusal:
-        form.add_error(None, str(refusal))
-    context = {"report": report, "form": form}
-    return render(request, "chargers/problem.html", context, status=400 if form.is_bound else 200)

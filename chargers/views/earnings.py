@@ -3,18 +3,19 @@
 from datetime import date
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import formats, timezone
 from django.views.decorators.http import require_safe
 
 from accounts.people import PersonRequest
 from billing import units, wallets
-from chargers import spreadsheets, statistics
+from chargers import documents, spreadsheets, statistics
 from chargers.models import ChargingSession
 from chargers.shapes import Shape
 
 MONTHS = 12
+FIRST_YEAR = 2000
 
 
 @login_required
@@ -46,6 +47,7 @@ def month_line(month: statistics.Period) -> Shape:
     """`income` in whole units of the currency is for the chart; the table says the same in words."""
     return {
         "name": formats.date_format(month.begins, "YEAR_MONTH_FORMAT"),
+        "key": f"{month.begins:%Y-%m}",
         "short_name": formats.date_format(month.begins, "M"),
         "income": month.totals.income / 100,
         "sessions": month.totals.sessions,
@@ -62,3 +64,22 @@ def earnings_export(request: PersonRequest) -> StreamingHttpResponse:
     """All sessions at one's chargers, newest first: CSV with commas, points and ISO times."""
     hosted = ChargingSession.objects.with_all().hosted_by(request.user)
     return spreadsheets.attachment(hosted, spreadsheets.OWNERS, name="sharecharge-earnings.csv", is_for_people=True)
+
+
+@login_required
+@require_safe
+def statement(request: PersonRequest) -> HttpResponse:
+    """`?month=2026-11` → that month as PDF. 404 for what is no month, or one that has not begun."""
+    month = month_of(request.GET.get("month", ""))
+    return documents.answer(documents.statement(request.user, month), name=f"sharecharge-{month:%Y-%m}.pdf")
+
+
+def month_of(text: str) -> date:
+    """Its first day."""
+    try:
+        month = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise Http404 from None
+    if not month.year >= FIRST_YEAR or month > timezone.localdate():
+        raise Http404
+    return month

@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, opening, pins, problems, shapes, visibility
+from chargers import commands, gazetteer, offers, opening, photos, pins, problems, shapes, visibility
 from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
@@ -138,9 +138,13 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
     user = visitor(request)
     charger = open_charger(code, user)
     place = shapes.place(charger)
+    is_admitted = visibility.is_admitted(charger, user)
+    shown = photos.shown(charger.photos.all(), is_admitted=is_admitted)
     context: dict[str, Any] = {
         "charger": charger,
         "place": place,
+        "photos": shown,
+        "open_photo": next((photo for photo in shown if photo.is_for_everybody), None),
         "is_mine": user is not None and charger.owner_id == user.pk,
         "position": (charger.public_latitude, charger.public_longitude),
         "hours": opening.lines(charger),
@@ -153,7 +157,7 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
             "wallet": wallet,
             "starts": offers.of(charger, charger.listed_connectors, user, wallet),  # type: ignore[attr-defined]
         }
-    if visibility.may_see_address(charger, user):
+    if is_admitted or visibility.may_see_address(charger, None):
         context |= {"address": charger.address, "position": (charger.latitude, charger.longitude)}
     context["plugs"] = list(zip_longest(place["connectors"], context["starts"]))
     return render(request, "chargers/charger.html", context)
@@ -181,12 +185,12 @@ def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     form = ReportForm(request.POST or None)
     if form.is_valid():
         try:
-            problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
+            made = problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, _("Thank you. The owner and the operator will look at it."))
-            return redirect(session or charger)
+            messages.success(request, _("Thank you. The owner and the operator look at it. The answer comes here."))
+            return redirect("report", made.pk)
     context = {"charger": charger, "session": session, "form": form}
     return render(request, "chargers/report.html", context, status=400 if form.is_bound else 200)
 

@@ -10,8 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from billing import wallets
-from chargers import commands, courses, receipts, settlement, shapes, spreadsheets
+from chargers import commands, courses, documents, receipts, settlement, shapes, spreadsheets
 from chargers.forms import HistoryForm, ReleaseForm
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
@@ -57,16 +56,21 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
     context = {
         "session": session,
         "shape": shapes.session(session, viewer=request.user),
-        "receipt": receipts.parts(session),
-        "bill": receipts.bill(receipts.bills_of([session]).get(session.pk)),
+        "receipt": receipts.paper(session, viewer=request.user),
         "is_host": is_host,
         "is_driver": session.user_id == request.user.pk,
-        "wallet": wallets.wallet_of(request.user) if session.user_id == request.user.pk else None,
-        "is_payers_view": session.user_id == request.user.pk or request.user.is_staff,
         "reasons": shapes.doubt_texts(session),
         "release_form": ReleaseForm.of(session, request.user) if is_host and session.is_held else None,
     }
     return render(request, "chargers/session.html", context)
+
+
+@login_required
+@require_safe
+def session_receipt(request: PersonRequest, pk: int) -> HttpResponse:
+    """The receipt as PDF, for whom the page shows it to. Refused while nothing is billed."""
+    session = visible_session(request, pk)
+    return documents.answer(documents.receipt(session, viewer=request.user), name=f"sharecharge-{pk}.pdf")
 
 
 @login_required

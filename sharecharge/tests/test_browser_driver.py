@@ -83,6 +83,9 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
         expect(page.locator("#receipt")).to_be_visible()
         expect(page.locator("tfoot .total").first).to_contain_text(paid)
         expect(page.locator("tfoot .total").first).to_contain_text(re.compile("2[.,]60"))
+    with driver.expect_download() as paper:
+        driver.locator("a[href$='receipt.pdf']").click()
+    assert paper.value.path().read_bytes().startswith(b"%PDF")
     driver.goto("/sessions/")
     expect(driver.locator(".rows .row-link")).to_have_text(f"Box {way}")
     with driver.expect_download() as download:

@@ -21,11 +21,11 @@ from sharecharge.testing.site import (
 pytestmark = pytest.mark.browser
 
 PUBLIC = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/offline/")
-PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/",
+PERSONAL = ("/", "/sessions/", "/wallet/", "/cards/", "/cards/claim/", "/profile/", "/profile/delete/", "/reports/",
             "/accounts/email/", "/accounts/password/change/", "/my/become-owner/")  # fmt: skip
-OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/", "/my/earnings/", "/payouts/")
-OF_A_CHARGER = ("", "settings/", "log/", "restart/", "label/", "password/", "delete/", "setup/place/", "setup/model/",
-                "setup/connect/", "setup/plugs/", "setup/test/", "setup/label/")  # fmt: skip
+OWNED = ("/my/chargers/", "/my/chargers/add/", "/my/sessions/", "/my/problems/", "/my/earnings/", "/payouts/")
+OF_A_CHARGER = ("", "settings/", "photos/", "log/", "restart/", "label/", "password/", "delete/", "setup/place/",
+                "setup/model/", "setup/connect/", "setup/plugs/", "setup/test/", "setup/label/")  # fmt: skip
 LOOKS = {
     "phone-light-english": (PHONE, {"locale": "en", "color_scheme": "light"}),
     "phone-dark-czech": (PHONE, {"locale": "cs", "color_scheme": "dark"}),
@@ -110,6 +110,11 @@ def test_a_chargers_page(site: Site):
         look_at(site.visit(viewport, **options), path)
     driver = site.sign_up("Dana", PHONE)
     for page in (path, f"{path}report/"):
+        look_at(driver, page)
+    driver.locator("[name=text]").fill("The cable is cut.")
+    driver.locator("main form .btn-primary").click()
+    driver.wait_for_url("**/reports/*/")
+    for page in (driver.url.removeprefix(site.url), "/reports/"):
         look_at(driver, page)
     wallbox.connection.close()
     assert site.complaints == []

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from chargers.tests.test_pictures import encoded, picture
 from sharecharge.testing.site import (
     DESKTOP,
     PASSWORD,
@@ -102,6 +103,22 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     owner.locator("#hours .btn-primary").click()
     expect(pin).to_have_attribute("data-state", "closed")
     expect(owner.locator("#hours [name$=_to0]").nth(day)).to_have_value("07:00")
+
+    # A photo is added, and everybody sees it, on the page and on the map.
+    owner.goto(f"{manage}photos/")
+    gate = {"name": "IMG_1.png", "mimeType": "image/png", "buffer": encoded(picture(), "PNG")}
+    owner.locator("[name=file]").set_input_files(gate)
+    owner.locator("input[name=description]").fill("The gate")
+    owner.locator("form[enctype] .btn-primary").click()
+    expect(owner.locator(".photo-row img")).to_have_js_property("naturalWidth", 480)
+    assert fits(owner)
+    assert serious(owner) == []
+    visitor.reload()
+    entry = visitor.locator("#places li", has_text=f"Box {way}")
+    expect(entry.locator("img")).to_have_js_property("naturalWidth", 480)
+    entry.locator("a").click()
+    expect(visitor.get_by_role("img", name="The gate")).to_have_js_property("naturalWidth", 640)
+    assert serious(visitor) == []
 
     # The everyday page with a command whose answer comes by itself.
     owner.goto(manage)

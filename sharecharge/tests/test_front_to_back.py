@@ -148,6 +148,14 @@ def get(site: Site, path: str, *, host: str = "localhost", **headers: str) -> ht
     return client.getresponse()
 
 
+def send(site: Site, path: str, *, size: int) -> int:
+    """The status of the answer to a form of so many bytes."""
+    client = http.client.HTTPSConnection("localhost", site.proxy.port, context=site.tls, timeout=20)
+    headers = {"Host": f"localhost:{site.proxy.port}", "Content-Type": "application/x-www-form-urlencoded"}
+    client.request("POST", path, body=bytes(size), headers=headers)
+    return client.getresponse().status
+
+
 def test_the_proxy_leads_everybody_to_their_door(site, registered, connector):
     Charger.objects.update(is_configured_after_boot=False)
     with slow_head(site) as slow:
@@ -197,6 +205,10 @@ def people_get_pages_by_tls_only(site: Site) -> None:
     plain.request("GET", "/", headers={"Host": "localhost"})
     answer = plain.getresponse()
     assert (answer.status, answer.headers["Location"]) == (308, "https://localhost/")
+    # Only photos are big.
+    assert send(site, "/accounts/login/", size=2 * 1024**2) == 413
+    assert send(site, "/my/chargers/1/photos/", size=2 * 1024**2) == 403  # by us: no form of ours was sent
+    assert send(site, "/my/chargers/1/photos/", size=12 * 1024**2) == 413
     origin = {"Origin": site.proxy.url}
     with connect(f"wss://localhost:{site.proxy.port}/ws/map/", ssl=site.tls, additional_headers=origin) as live:
         assert json.loads(live.recv(timeout=10))["type"] == "snapshot"

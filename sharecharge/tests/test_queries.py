@@ -25,6 +25,7 @@ from chargers.models import (
     Connector,
     Message,
     MeterValue,
+    Photo,
     ProblemReport,
     UnmatchedStop,
 )
@@ -44,11 +45,16 @@ PAGES = {
     "session_export": ("alice", None),
     "session": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="running").pk]),
     "session_course": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="running").pk]),
+    "session_receipt": ("alice", lambda: [first(ChargingSession, user__name="Alice", status="settled").pk]),
     "my_chargers": ("bob", None),
     "hosted_sessions": ("bob", None),
     "earnings": ("bob", None),
     "earnings_export": ("bob", None),
+    "statement": ("bob", None),
     "payouts": ("bob", None),
+    "reports": ("alice", None),
+    "report": ("alice", lambda: [first(ProblemReport, reporter__name="Alice").pk]),
+    "problems": ("bob", None),
     "problem": ("bob", lambda: [first(ProblemReport, owner__name="Bob").pk]),
     "charger_add": ("bob", None),
     **{
@@ -60,6 +66,8 @@ PAGES = {
     "charger_restart": ("bob", lambda: [first(Charger).pk]),
     "charger_unlock": ("bob", lambda: [first(Charger).pk, 1]),
     "charger_manage": ("bob", lambda: [first(Charger).pk]),
+    "charger_photos": ("bob", lambda: [first(Charger).pk]),
+    "photo": ("alice", lambda: [first(Photo).key, "large"]),
     "charger_label": ("bob", lambda: [first(Charger).pk]),
     "charger_password": ("bob", lambda: [first(Charger).pk]),
     "charger_delete": ("bob", lambda: [first(Charger).pk]),
@@ -75,7 +83,8 @@ PAGES = {
 # They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "charger_hours", "card_switch", "card_name", "top_up", "setup", "sharing_of_all",
-         "charger_refresh", "charger_limit", "payout_cancel", "mails"}  # fmt: skip
+         "charger_refresh", "charger_limit", "payout_cancel", "mails", "photo_edit", "photo_first",
+         "photo_delete"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip
@@ -182,6 +191,16 @@ def of_charger(charger: Charger, user: User, index: int) -> None:
     UnmatchedStop.objects.create(charger=charger, transaction_id=str(index), received_at=now)
     somebody = make_user(f"Holder of a card {charger.pk} {index}")
     CardClaim.objects.create(user=somebody, charger=charger, expires_at=expires_at)
+    Photo.objects.create(
+        charger=charger,
+        audience="everybody",
+        description="x",
+        position=index,
+        width=4,
+        height=3,
+        large=b"x",
+        small=b"x",
+    )
     ProblemReport.objects.create(
         charger=charger, session=running, connector=running.connector, reporter=running.user, owner=charger.owner,
         kind="other", text="x",
@@ -201,6 +220,7 @@ def queries_of(client: Client, path: str) -> list[str]:
 def addresses() -> dict[str, tuple[str, str]]:
     """A name for each page → who looks, and its address."""
     pages = {name: (who, reverse(name, args=row() if row else [])) for name, (who, row) in PAGES.items()}
+    pages["statement"] = ("bob", f"{reverse('statement')}?month={timezone.localdate():%Y-%m}")
     settled = first(ChargingSession, status="settled")
     held = ChargingSession.objects.for_review().order_by("pk").first()
     for who in ("bob", "oscar"):

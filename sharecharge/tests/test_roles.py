@@ -7,6 +7,7 @@ import orjson
 import pytest
 from django.core.cache import cache
 from django.db import transaction
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
@@ -14,7 +15,7 @@ from accounts import logins, people, tokens
 from accounts.models import User
 from accounts.rest.authentication import TokenAuthentication
 from sharecharge.tests.roles import accounts, billing, chargers, internal, webhooks
-from sharecharge.tests.roles.row import SUBJECTS, Row
+from sharecharge.tests.roles.row import SUBJECTS, Form, Row
 from sharecharge.tests.roles.stage import Stage
 
 pytestmark = pytest.mark.once
@@ -63,6 +64,8 @@ def ask(client: APIClient, row: Row, stage: Stage) -> int:
 
 
 def encoded(body: Any) -> dict[str, Any]:
+    if isinstance(body, Form):
+        return {"data": encode_multipart(BOUNDARY, body), "content_type": MULTIPART_CONTENT}
     return {} if body is None else {"data": orjson.dumps(body), "content_type": "application/json"}
 
 

@@ -21,6 +21,8 @@ from schemathesis import GenerationMode, checks
 from accounts import logins, tokens
 from billing import payouts, wallets
 from billing.providers import FakeProvider
+from chargers import photos
+from chargers.tests.test_pictures import encoded, picture
 
 pytestmark = pytest.mark.once
 
@@ -63,6 +65,9 @@ def real(stage):
         "deliveries": stage.delivery.pk,
         "id-tags": stage.card.pk,
         "lookup": stage.card.uid,
+        "photos": photos.add(
+            stage.charger, encoded(picture()), audience=photos.Audience.EVERYBODY, description="The gate"
+        ).pk,
         "reports": stage.report.pk,
         "sessions": stage.session.pk,
         "tokens": tokens.issue(stage.alice, name="Home", scopes=["wallet:read"])[0].pk,

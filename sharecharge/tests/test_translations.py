@@ -77,7 +77,7 @@ def test_every_string_is_there():
 
 # Both languages at once, and what is the same in both.
 BILINGUAL = {"500.html", "503.html", "offline.html"}
-NAMES = {"ShareCharge", "Mapy.com", "Google", "Maps", "kWh", "kW", "min", "CSV", "API", "OCPP", "JSON"}
+NAMES = {"ShareCharge", "Mapy.com", "Google", "Maps", "kWh", "kW", "min", "CSV", "PDF", "API", "OCPP", "JSON"}
 SHOWN = re.compile(r"""(?:aria-label|alt|title|placeholder|content)="([^"]*)\"""")
 
 

@@ -48,13 +48,14 @@ function own(root, selector) {
   return found;
 }
 
-/** data-field: text. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
+/** data-field: text. data-src: a picture's address. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
 export function fill(root, data) {
   for (const element of own(root, "[data-field]")) setText(element, data[element.dataset.field] ?? "");
   for (const element of own(root, "[data-state-of]")) element.dataset.state = data[element.dataset.stateOf] ?? "";
   for (const element of own(root, "[data-show]")) element.hidden = !has(data[element.dataset.show]);
   for (const element of own(root, "[data-hide]")) element.hidden = has(data[element.dataset.hide]);
   for (const element of own(root, "[data-href]")) element.href = data[element.dataset.href] ?? "#";
+  for (const element of own(root, "[data-src]")) setSource(element, data[element.dataset.src]);
   for (const element of own(root, "[data-part]")) {
     if (data[element.dataset.part]) fillPart(element, data[element.dataset.part]);
   }
@@ -68,6 +69,11 @@ function has(value) {
 function setText(element, value) {
   const text = String(value);
   if (element.textContent !== text) element.textContent = text;
+}
+
+function setSource(picture, address) {
+  if (!address) picture.removeAttribute("src");
+  else if (picture.getAttribute("src") !== address) picture.src = address;
 }
 
 function fillPart(element, data) {

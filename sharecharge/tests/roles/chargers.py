@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from sharecharge.tests.roles.row import Row
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from chargers.models import Photo
+from chargers.tests.test_pictures import encoded, picture
+from sharecharge.tests.roles.row import Form, Row
 
 
 def always(body: Any) -> Callable[[Any], Any]:
@@ -28,6 +32,42 @@ OF_DELETED = {"address": lambda stage: {"charger": stage.deleted.pk}}
 OF_HIDDEN = {"address": lambda stage: {"charger": stage.hidden.pk}}
 PLUG = {"address": lambda stage: {"pk": stage.connector.pk}}
 BY_IDENTITY = {"address": lambda stage: {"identity": stage.charger.identity, "number": 1}}
+
+
+def photo_of(charger: str) -> Callable[[Any], dict[str, Any]]:
+    """Of a charger on the stage, for who may charge there."""
+
+    def made(stage: Any) -> dict[str, Any]:
+        place, file = getattr(stage, charger), b"not looked at here"
+        photo = Photo.objects.create(
+            charger=place, audience="admitted", description="The plug", position=1, width=4, height=3, large=file,
+            small=file,
+        )  # fmt: skip
+        return {"charger": place.pk, "pk": photo.pk}
+
+    return made
+
+
+def new_photo(_stage: Any) -> Form:
+    return Form(file=SimpleUploadedFile("a.jpg", encoded(picture((40, 30)))), alt="The gate", audience="everybody")
+
+
+PHOTO = {"address": photo_of("charger")}
+HIDDEN_PHOTO = {"address": photo_of("hidden")}
+
+PHOTOS = [
+    Row("POST", "charger-photos-list", "401 403 403 201 403 201 401", body=new_photo, **OF_CHARGER),
+    Row("POST", "charger-photos-list", "401 404 404 404 201 201 401", body=new_photo, **OF_HIDDEN),
+    Row("POST", "charger-photos-list", GONE, body=new_photo, **OF_DELETED),
+    Row("GET", "charger-photos-detail", BOBS, **PHOTO),
+    Row("GET", "charger-photos-detail", OTTOS, **HIDDEN_PHOTO),
+    Row("PATCH", "charger-photos-detail", BOBS, body=always({"alt": "The plug itself"}), **PHOTO),
+    Row("PATCH", "charger-photos-detail", OTTOS, body=always({"audience": "everybody"}), **HIDDEN_PHOTO),
+    Row("POST", "charger-photos-first", BOBS, **PHOTO),
+    Row("POST", "charger-photos-first", OTTOS, **HIDDEN_PHOTO),
+    Row("DELETE", "charger-photos-detail", "401 403 403 204 403 204 401", **PHOTO),
+    Row("DELETE", "charger-photos-detail", "401 404 404 404 204 204 401", **HIDDEN_PHOTO),
+]
 
 FLEET = [
     Row("GET", "charger-list", ALL),
@@ -81,6 +121,8 @@ SESSIONS = [
     Row("GET", "session-totals", PEOPLE, query="?charger=1"),
     Row("GET", "session-csv", PEOPLE),
     Row("GET", "session-receipt", PARTIES, **SESSION),
+    # Alice's session still runs: nothing has been billed.
+    Row("GET", "session-receipt-pdf", "401 409 404 409 404 409 401", **SESSION),
     Row("GET", "session-meter-values-list", PARTIES, **OF_SESSION),
     Row("POST", "session-release", "401 404 404 409 404 409 401", **SESSION),  # it is not held
     Row("POST", "session-stop", "401 202 404 202 404 202 401", **OF_SESSION),
@@ -162,4 +204,4 @@ CARDS = [
     Row("GET", "places", "404 404 404 404 404 404 401", query="?q=Brno"),  # without GEOCODER_URL
 ]
 
-ROWS = [*CARDS, *FLEET, *SESSIONS, *COMMANDS, *REPORTS]
+ROWS = [*CARDS, *FLEET, *PHOTOS, *SESSIONS, *COMMANDS, *REPORTS]

@@ -8,6 +8,10 @@ from typing import Any
 SUBJECTS = ("nobody", "alice", "charlie", "bob", "otto", "oscar", "dora")
 
 
+class Form(dict[str, Any]):
+    """A body that is sent as a form with files, not as JSON."""
+
+
 @dataclass(frozen=True)
 class Row:
     """`GET wallet → 401 200 200 200 200 200 401`: a request, and what each of SUBJECTS gets as an answer.

@@ -1,0 +1,99 @@
+"""What people keep and print: receipts and monthly statements as PDF, in the language that is active."""
+
+from datetime import date
+
+from django.http import HttpResponse
+from django.utils import formats, timezone
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing import units
+from chargers import receipts, statistics
+from chargers.models import ChargingSession
+from chargers.statistics import Span, Totals
+from sharecharge.errors import Refused
+
+# What fits on about forty pages; more is for a spreadsheet.
+MOST_LINES = 1000
+NOT_BILLED = Refused("not_billed", gettext_lazy("There is no receipt yet: nothing has been billed."))
+TOO_MANY = Refused(
+    "too_many_sessions", gettext_lazy("This month has too many sessions for a PDF. Take the table (CSV) instead.")
+)
+
+
+def answer(document: bytes, *, name: str) -> HttpResponse:
+    """As a file to be kept, and nobody else's: no cache on the way may hold it."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(document, content_type="application/pdf", headers=headers)
+
+
+def receipt(session: ChargingSession, *, viewer: User) -> bytes:
+    """What the page of a session shows this viewer of its bill. Refused while nothing is billed."""
+    from chargers.sheets import Sheet
+
+    if session.cost is None:
+        raise NOT_BILLED
+    told = receipts.paper(session, viewer=viewer)
+    sheet = Sheet(title=_("Receipt"), foot=_foot(), language=get_language() or "en", made_at=timezone.localtime())
+    sheet.facts([(_("Number"), str(session.pk)), *told.facts])
+    sheet.heading(_("Bill"))
+    names = ("name", "quantity_text", "unit_price_text", "amount_text")
+    lines = [[part[name] for name in names] for part in told.parts]
+    sheet.rows((_("Item"), _("Quantity"), _("Unit price"), _("Price")), lines, widths=(34, 22, 22, 22), numbers=3)
+    sheet.sums([(line.name, line.amount_text, line.is_total) for line in told.sums])
+    sheet.notes(told.notes)
+    return sheet.as_bytes()
+
+
+def statement(owner: User, month: date) -> bytes:
+    """What was charged at one's chargers in the month that begins with this day. Refused: too much for paper."""
+    from chargers.sheets import Sheet
+
+    hosted, span = ChargingSession.objects.hosted_by(owner), Span(month, month, by="month")
+    [period] = statistics.course(hosted, span)
+    if period.totals.sessions > MOST_LINES:
+        raise TOO_MANY
+    within = hosted.begun().filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
+    lines = receipts.lines(within.with_all().order_by("start_received_at", "pk"), for_owner=True)
+    name = formats.date_format(month, "YEAR_MONTH_FORMAT")
+    title = _("Earnings in %(month)s") % {"month": name}
+    sheet = Sheet(title=title, foot=_foot(), language=get_language() or "en", made_at=timezone.localtime())
+    sheet.facts([(_("Owner"), owner.name or owner.email), (_("Sessions"), str(period.totals.sessions))])
+    sheet.heading(_("By session"))
+    sheet.rows(
+        (_("Began"), _("Charger"), _("Energy"), _("Paid by drivers"), _("Earned")),
+        [_line(session, line) for session, line in lines],
+        widths=(24, 30, 15, 16, 15),
+        numbers=3,
+    )
+    sheet.sums(_sums(period.totals, [session for session, line in lines if line["badge"] == "reversed"]))
+    sheet.notes([_("A session counts in the month in which it began. Your own charging costs and earns nothing.")])
+    return sheet.as_bytes()
+
+
+def _line(session: ChargingSession, line: receipts.Shape) -> tuple[str, ...]:
+    """Only what is billed has amounts: the columns add up to the sums. What was paid needs no word; the rest does."""
+    state = "" if line["badge"] == "settled" else f" ({line['badge_text']})"
+    amounts = units.kwh(session.energy_wh), units.money(session.cost), units.money(session.owner_share)
+    return line["began_text"], f"{session.charger.name}{state}", *amounts
+
+
+def _sums(totals: Totals, reversed_ones: list[ChargingSession]) -> list[tuple[str, str, bool]]:
+    sums = [
+        (_("Energy"), units.kwh(totals.energy_wh), False),
+        (_("Paid by drivers"), units.money(totals.cost), False),
+        (_("Platform fee"), units.money(totals.cost - totals.income), False),
+        (_("Earned"), units.money(totals.income), True),
+    ]
+    if reversed_ones:
+        count = len(reversed_ones)
+        name = ngettext("Taken back: %(count)s bill", "Taken back: %(count)s bills", count) % {"count": count}
+        lost = sum(session.owner_share or 0 for session in reversed_ones)
+        sums += [(name, units.money(-lost), False), (_("What remains"), units.money(totals.income - lost), True)]
+    return sums
+
+
+def _foot() -> str:
+    now = formats.date_format(timezone.localtime(), "SHORT_DATETIME_FORMAT")
+    return _("ShareCharge, made on %(time)s") % {"time": now}

@@ -1,0 +1,95 @@
+"""Pictures that people send: looked at within bounds, and made anew without anything that is hidden in them.
+
+A phone writes into each photo where it was taken, which for a wallbox is somebody's home. So nothing of the file is
+kept but its pixels.
+"""
+
+import io
+import struct
+import threading
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sharecharge.errors import Refused
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MOST_BYTES = 10 * 1024 * 1024
+# A JPEG is read in a reduced size, so it costs a fraction of its pixels; the others have to be read whole.
+MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 20_000_000, "WEBP": 20_000_000}
+# The longest side, in pixels.
+LARGE, SMALL = 1600, 480
+QUALITY = 82
+# Brands of the container that HEIC and AVIF share with videos (ISO/IEC 23008-12).
+HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+
+# One at a time in each process: a picture may need a quarter of a gigabyte while it is looked at.
+looking = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Two JPEGs of one picture; width and height are those of the large one."""
+
+    width: int
+    height: int
+    large: bytes
+    small: bytes
+
+
+def make(data: bytes) -> Made:
+    """Refused: too many bytes or pixels, no JPEG, PNG or WebP, or it is damaged."""
+    if len(data) > MOST_BYTES:
+        raise Refused("photo_too_large", TOO_LARGE, status=413, field="file")
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+        raise Refused("photo_is_heic", IS_HEIC, status=400, field="file")
+    with looking:
+        try:
+            large = _pixels(data)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise _too_many_pixels() from None
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error):
+            raise Refused("photo_unreadable", UNREADABLE, status=400, field="file") from None
+        small = large.copy()
+        small.thumbnail((SMALL, SMALL))
+        return Made(*large.size, _jpeg(large), _jpeg(small))
+
+
+TOO_LARGE = _("The photo is larger than 10 MB. Send a smaller one.")
+IS_HEIC = _("This is a HEIC picture, which browsers cannot show. Save it as JPEG and send that.")
+UNREADABLE = _("This is no JPEG, PNG or WebP picture, or it is damaged.")
+
+
+def _too_many_pixels() -> Refused:
+    text = _("The photo has too many pixels. Send one of at most %(jpeg)s megapixels (JPEG) or %(other)s (PNG, WebP).")
+    most = {"jpeg": MOST_PIXELS["JPEG"] // 1_000_000, "other": MOST_PIXELS["PNG"] // 1_000_000}
+    return Refused("photo_too_many_pixels", text % most, status=400, field="file")
+
+
+def _pixels(data: bytes) -> Image.Image:
+    """At most LARGE pixels wide and high, upright, and nothing but pixels."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        if opened.width * opened.height > MOST_PIXELS[opened.format or "PNG"]:
+            raise _too_many_pixels()
+        opened.draft("RGB", (LARGE, LARGE))
+        opened.thumbnail((LARGE, LARGE))
+        upright = ImageOps.exif_transpose(opened)
+        return _on_white(upright)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """A new picture: the library writes comments and profiles of one that it has read into its copy."""
+    made = Image.new("RGB", picture.size, "white")
+    if picture.has_transparency_data:
+        clear = picture.convert("RGBA")
+        made.paste(clear, mask=clear)
+    else:
+        made.paste(picture.convert("RGB"))
+    return made
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return file.getvalue()
