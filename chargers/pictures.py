@@ -17,14 +17,14 @@ from sharecharge.errors import Refused
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_BYTES = 10 * 1024 * 1024
 # A JPEG is read in a reduced size, so it costs a fraction of its pixels; the others have to be read whole.
-MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 20_000_000, "WEBP": 20_000_000}
+MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 12_000_000, "WEBP": 12_000_000}
 # The longest side, in pixels.
 LARGE, SMALL = 1600, 480
 QUALITY = 82
 # Brands of the container that HEIC and AVIF share with videos (ISO/IEC 23008-12).
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 
-# One at a time in each process: a picture may need a quarter of a gigabyte while it is looked at.
+# One at a time in each process: the biggest pictures need 200 MB while they are looked at.
 looking = threading.Lock()
 
 
