@@ -67,6 +67,17 @@ def test_the_other_ones_are_for_who_may_know_the_address(online: Charger, alice,
     assert client_of(poor).get(photo.url).status_code == 200
 
 
+def test_an_exact_place_for_everybody_opens_no_photo(online: Charger, poor: User, client_of):
+    """Where it is and how the gate opens are two things."""
+    gate, plug = add(online), add(online, audience=Audience.ADMITTED, description="The plug")
+    Charger.objects.update(is_position_public=True)
+    for client in (Client(), client_of(poor)):
+        assert client.get(plug.url).status_code == 404
+        assert plug.key not in client.get(online.get_absolute_url()).content.decode()
+        told = client.get(f"/api/v1/chargers/{online.pk}").json()
+        assert ([it["url"] for it in told["photos"]], told["address"]) == ([gate.url], online.address)
+
+
 def test_a_private_charger_shows_none_to_strangers(online: Charger, alice: User, bob: User, client_of):
     photo = add(online)
     Charger.objects.update(access="private")

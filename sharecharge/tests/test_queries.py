@@ -78,13 +78,14 @@ PAGES = {
     "card_claim": ("alice", None),
     "card_delete": ("alice", lambda: [id_tags.find("CARD0").pk]),
     "wallet": ("alice", None),
+    "top_up_page": ("alice", lambda: [first(TopUp, status="pending").pk]),
     "fake_payment": ("alice", lambda: [first(TopUp, status="pending").pk]),
 }
 # They answer a POST; a GET leads elsewhere, as does that of the set-up, to the step that comes next.
 FORMS = {"session_stop", "session_release", "charger_start", "charger_edit", "connector_edit", "charger_sharing",
          "charger_access", "charger_hours", "card_switch", "card_name", "top_up", "setup", "sharing_of_all",
          "charger_refresh", "charger_limit", "payout_cancel", "mails", "photo_edit", "photo_first",
-         "photo_delete"}  # fmt: skip
+         "photo_delete", "stripe_event"}  # fmt: skip
 # They show no rows.
 DOORS = {"healthz", "readyz", "metrics", "set_language", "map_search", "manifest", "worker", "offline", "openapi",
          "api_docs", "api_redoc", None}  # fmt: skip
