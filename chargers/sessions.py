@@ -34,8 +34,6 @@ Status = ChargingSession.Status
 ClosedBy = ChargingSession.ClosedBy
 
 FREE_AGAIN = timedelta(minutes=15)
-# By how much the clock of a wallbox may be wrong: its time zone, or the Solax that jumps by an hour.
-CLOCK_ERROR = timedelta(hours=2)
 STOP_FIELDS = ("stop_received_at", "ended_at", "meter_stop_wh", "stop_reason", "is_clock_doubtful", "closed_by")
 
 
@@ -105,13 +103,13 @@ def start(
 
 
 def _judged_at(charger: Charger, moment: Moment, received_at: datetime) -> datetime:
-    """The moment whose weekly hours count: when it began, also if that is delivered much later.
+    """The moment whose weekly hours count: that which the wallbox tells, or ours if that one is outside of them.
 
-    Else our clock, or a wrong clock would refuse what Authorize has just let in; where that says closed, the start may
-    have been on its way for some minutes.
+    Offline histories come late, clocks are wrong, and a start that was let in just before the end takes its time. A
+    start that is refused is not paid, so a doubt must not cost the owner energy that flows already.
     """
-    is_late = moment.at < received_at - CLOCK_ERROR
-    return min(moment.at, received_at) if is_late or not charger.is_open_at(received_at) else received_at
+    told = min(moment.at, received_at)
+    return told if charger.is_open_at(told) else received_at
 
 
 def _concerned(tag: IdTag | None, sessions: list[ChargingSession]) -> set[User]:
