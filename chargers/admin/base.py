@@ -1,0 +1,57 @@
+"""What the lists of chargers' rows have in common."""
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin import (
+    MATCHES,
+    EndlessAdmin,
+    linked,
+    name_fields,
+)
+from accounts.models import User
+from chargers.models import (
+    Charger,
+    ChargingSession,
+    Command,
+    ConnectionAttempt,
+    Connector,
+    Message,
+    MeterValue,
+    ProblemReport,
+    UnmatchedStop,
+)
+
+for model in (Connector, ChargingSession, MeterValue, UnmatchedStop, Command, ConnectionAttempt, Message):
+    name_fields(model, charger=_("charger"))
+name_fields(ChargingSession, connector=_("connector"), id_tag=_("card"), reviewed_by=_("checked by"))
+name_fields(MeterValue, session=_("session"))
+name_fields(ProblemReport, connector=_("connector"))
+name_fields(Command, connector=_("connector"), session=_("session"), requested_by=_("requested by"))
+
+
+def operator(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def chargers_called(text: str) -> list[int]:
+    """Keys of some chargers whose name or identity has this in it."""
+    found = Charger.objects.filter(Q(name__icontains=text) | Q(identity__icontains=text)).order_by()
+    return list(found.values_list("pk", flat=True)[:MATCHES])
+
+
+TO_CHARGER, TO_SESSION = linked("charger", _("charger")), linked("session", _("session"))
+
+# The lists of a charger's own rows, by the name of their model.
+LISTS = ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport", "photo")
+
+
+class ChargersFactsAdmin(EndlessAdmin):
+    """What chargers said and did. A search finds chargers."""
+
+    search_help_text = _("The name or the identity of a charger")
+
+    def find(self, text: str) -> Q:
+        return Q(charger__in=chargers_called(text))

@@ -1,0 +1,163 @@
+"""Chargers and their plugs."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin import (
+    KeptAdmin,
+    LivingFilter,
+)
+from chargers import (
+    control,
+    live,
+    opening,
+    registry,
+)
+from chargers.admin.base import LISTS, TO_CHARGER, operator
+from chargers.models import (
+    Charger,
+    Connector,
+)
+
+
+class OnlineFilter(admin.SimpleListFilter):
+    title = _("connection")
+    parameter_name = "connection"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("online", _("online")),
+            ("offline", _("offline for more than an hour")),
+            ("never", _("never connected")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "online":
+            return queryset.heard()
+        if self.value() == "offline":
+            return queryset.filter(last_seen_at__lt=timezone.now() - timedelta(hours=1))
+        return queryset.filter(last_seen_at=None) if self.value() == "never" else queryset
+
+
+class ConnectorInline(admin.TabularInline):
+    model = Connector
+    extra = 0
+    can_delete = False
+    fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code")
+    readonly_fields = ("connector_id", "tariff", "status", "error_code")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        return super().get_queryset(request).select_related("charger", "tariff")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Charger)
+class ChargerAdmin(KeptAdmin):
+    """Chargers are added by their owners, because the password is shown once, to them."""
+
+    list_display = ("name", "identity", "owner", "city", "online", "access", "is_sharing", "is_enabled", "last_seen_at")
+    list_filter = (OnlineFilter, "access", "is_sharing", "is_enabled", LivingFilter, "vendor")
+    search_fields = ("name", "identity", "code", "serial_number", "owner__email", "owner__name", "city")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    inlines = (ConnectorInline,)
+    actions = ("read_configuration", "refresh", "restart", "delete_softly")
+    fieldsets = (
+        (None, {"fields": (
+            "name", "owner", "identity", "code", "access", "is_sharing", "weekly_hours", "is_enabled", "lists",
+        )}),
+        (_("Place"), {"fields": (
+            "street", "house_number", "city", "postal_code", "region", "latitude", "longitude",
+            "is_position_public",
+        )}),
+        (_("Connection"), {"fields": (
+            "registration", "allows_no_subprotocol", "is_configured_after_boot", "limit_w", "online", "connected_at",
+            "disconnected_at", "last_seen_at", "booted_at", "last_boot_at",
+        )}),
+        (_("Hardware"), {"fields": (
+            "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
+            "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+        )}),
+        (_("Times"), {"fields": ("created_at", "deleted_at")}),
+    )  # fmt: skip
+    readonly_fields = (
+        "lists", "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
+        "last_boot_at", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
+        "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+        "created_at", "deleted_at", "weekly_hours", "is_position_public",
+    )  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description=_("online"), boolean=True)
+    def online(self, charger: Charger) -> bool:
+        return charger.is_online
+
+    @admin.display(description=_("weekly hours"))
+    def weekly_hours(self, charger: Charger) -> str:
+        return opening.in_short(charger)
+
+    @admin.display(description=_("its lists"))
+    def lists(self, charger: Charger) -> str:
+        links = [
+            (reverse(f"admin:chargers_{name}_changelist"), charger.pk, apps.get_model("chargers", name)._meta)
+            for name in LISTS
+        ]
+        named = ((url, key, meta.verbose_name_plural) for url, key, meta in links)
+        return format_html_join(" · ", '<a href="{}?charger__id__exact={}">{}</a>', named)
+
+    def save_model(self, request: HttpRequest, obj: Charger, form: Any, change: bool) -> None:
+        """A new position is blurred anew."""
+        latitude, longitude = obj.latitude, obj.longitude
+        before = Charger.objects.get(pk=obj.pk)
+        obj.latitude, obj.longitude = before.latitude, before.longitude
+        obj.save(update_fields=form.changed_data)
+        registry.move(obj, latitude=latitude, longitude=longitude)
+        live.publish_charger(obj)
+
+    @admin.action(description=_("Read the configuration"))
+    def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        by = operator(request)
+        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by))
+
+    @admin.action(description=_("Ask for the state"))
+    def refresh(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        by = operator(request)
+        self.for_each(request, chargers, lambda it: control.refresh(it, by=by))
+
+    @admin.action(description=_("Restart (not where a car charges)"))
+    def restart(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        by = operator(request)
+        self.for_each(request, chargers, lambda it: control.reset(it, by=by))
+
+    @admin.action(description=_("Delete (history and money stay)"))
+    def delete_softly(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
+        self.for_each(request, chargers, registry.delete)
+
+
+@admin.register(Connector)
+class ConnectorAdmin(KeptAdmin):
+    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", "status", "status_at")
+    list_filter = ("status", "type", "current", "is_enabled")
+    search_fields = ("charger__name", "charger__identity")
+    list_select_related = ("charger", "tariff")
+    fields = (
+        "charger", "connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code",
+        "info", "status_at",
+    )  # fmt: skip
+    readonly_fields = ("charger", "connector_id", "tariff", "status", "error_code", "info", "status_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
