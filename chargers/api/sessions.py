@@ -23,6 +23,7 @@ from accounts.rest.filters import ChoiceFilter, Filters, KeyFilter, MomentFilter
 from accounts.rest.ordering import Ordering
 from accounts.rest.views import Resource
 from chargers import documents, receipts, settlement, spreadsheets, statistics
+from chargers.api import examples
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import SessionQuerySet
 from chargers.serializers import sessions as serializers
@@ -82,7 +83,11 @@ ENERGY = OpenApiExample("Bill 12.5 kWh", request_only=True, value={"energy_wh": 
 @extend_schema(tags=["sessions"])
 @extend_schema_view(
     list=extend_schema(operation_id="sessions_list"),
-    retrieve=extend_schema(operation_id="sessions_retrieve", responses=serializers.SessionDetailSerializer),
+    retrieve=extend_schema(
+        operation_id="sessions_retrieve",
+        responses=serializers.SessionDetailSerializer,
+        examples=[OpenApiExample("a session that was billed", examples.SESSION_DETAIL, response_only=True)],
+    ),
 )
 class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     """Charges. A driver has one's own, an owner those at the own chargers, too, an operator all."""
@@ -140,7 +145,11 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         columns = spreadsheets.OWNERS if for_owner else spreadsheets.DRIVERS
         return spreadsheets.attachment(sessions, columns, name="sessions.csv")
 
-    @extend_schema(operation_id="sessions_receipt", responses=serializers.ReceiptSerializer)
+    @extend_schema(
+        operation_id="sessions_receipt",
+        responses=serializers.ReceiptSerializer,
+        examples=[OpenApiExample("of a bill", examples.RECEIPT, response_only=True)],
+    )
     @action(detail=True)
     def receipt(self, request: Request, pk: str) -> Response:
         """The bill: its lines, and the readings that it was made from."""
