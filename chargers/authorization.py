@@ -132,6 +132,13 @@ def check(charger: Charger, id_tag_text: str, *, plugs: list[Connector] | None =
     return verdict
 
 
+def admits(charger: Charger, user: User) -> bool:
+    """May this person start here by phone, now or when the charger opens next?"""
+    tag = id_tags.find(id_tags.virtual_tag(user).uid)
+    at = charger.opens_at or timezone.now()
+    return _check(charger, tag, _plugs.all(charger=charger.pk), with_wallet=True, at=at).is_accepted
+
+
 def check_start(
     charger: Charger,
     tag: IdTag | None,

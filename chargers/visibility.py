@@ -2,7 +2,6 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from accounts import id_tags
 from accounts.models import User
 from chargers import authorization
 from chargers.models import Charger, ChargingSession
@@ -35,10 +34,12 @@ def may_see_address(charger: Charger, user: User | None) -> bool:
 
 
 def is_admitted(charger: Charger, user: User | None) -> bool:
-    """Its owner, operators, whoever charged there, and whoever the rules admit to charge there now."""
+    """Its owner, operators, whoever charged there, and whoever the rules admit to charge there, now or when it opens:
+    people leave home before that.
+    """
     if user is None:
         return False
     if user.is_staff or charger.owner_id == user.pk:
         return True
     has_charged = charger.sessions.filter(user=user).exclude(status=ChargingSession.Status.REFUSED).exists()
-    return has_charged or authorization.check(charger, id_tags.virtual_tag(user).uid).is_accepted
+    return has_charged or authorization.admits(charger, user)

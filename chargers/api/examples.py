@@ -1,4 +1,4 @@
-"""Answers as they look, for the schema: a charge at a Solax X3-HAC, from its register's first reading to the receipt."""
+"""Answers as they look, for the schema: a charge at a Solax X3-HAC, from its first reading to the receipt."""
 
 from typing import Any
 

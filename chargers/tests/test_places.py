@@ -11,6 +11,7 @@ from accounts import id_tags
 from accounts.models import User
 from billing import units, wallets
 from chargers import offers, registry, shapes
+from chargers.hours import Window, week_of
 from chargers.models import Charger, ChargingSession, Command, Connector
 from conftest import connect, fund
 
@@ -57,6 +58,14 @@ def test_a_driver_without_money_does_not_see_the_address(canary: Charger, db, cl
     assert "CANARY-STREET" not in page
     assert str(canary.latitude) not in page
     assert "too little money" in page
+
+
+def test_the_address_is_known_before_the_hours_begin(canary: Charger, alice: User, client_of):
+    tomorrow = (timezone.localtime().weekday() + 1) % 7
+    registry.set_hours(canary, week_of([Window(tomorrow, 0, 48)]))
+    poor = User.objects.create_user("poor@example.com", name="Poor")
+    assert "CANARY-STREET" in client_of(alice).get(canary.get_absolute_url()).content.decode()
+    assert "CANARY-STREET" not in client_of(poor).get(canary.get_absolute_url()).content.decode()
 
 
 # ------------------------------------------------------------------------------------------------ map
