@@ -32,12 +32,14 @@ REFUSALS: dict[str, Promise] = {
     Reason.USER_INACTIVE: gettext_lazy("the account of its holder is closed"),
     Reason.CHARGER_OFF: gettext_lazy("the operator has switched this charger off"),
     Reason.NOT_SHARED: gettext_lazy("you do not share this charger at the moment"),
+    Reason.CLOSED_NOW: gettext_lazy("it was outside the hours that you have set"),
     Reason.PRIVATE: gettext_lazy("this charger is for you only"),
     Reason.NO_CONNECTOR: gettext_lazy("the charger cannot have such a plug"),
     Reason.CONNECTOR_OFF: gettext_lazy("you have switched this plug off"),
     Reason.NO_PRICE: gettext_lazy("this plug has no price yet"),
-    Reason.PAYMENT_DUE: gettext_lazy("an earlier session of this driver is not paid yet"),
-    Reason.BALANCE_TOO_LOW: gettext_lazy("there is too little money in the driver's wallet"),
+    # What somebody has or owes is between them and the platform.
+    Reason.PAYMENT_DUE: gettext_lazy("the driver has to top up the wallet first"),
+    Reason.BALANCE_TOO_LOW: gettext_lazy("the driver has to top up the wallet first"),
     Reason.ALREADY_CHARGING: gettext_lazy("a car is already charging with this card"),
 }
 
