@@ -11,7 +11,7 @@ from django.conf import settings
 
 from billing import wallets
 from billing.models import TopUp
-from billing.providers import PROVIDERS, StripeProvider
+from billing.providers import PROVIDERS, SILENT, StripeProvider
 from sharecharge.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -48,10 +48,12 @@ def look_after(now: datetime) -> int:
         status=TopUp.Status.PENDING, created_at__range=(now - ASKED_UNTIL, now - ASKED_AFTER)
     ).exclude(provider_reference="")
     decided = 0
-    for top_up in waiting.order_by("pk")[:ASKED_AT_ONCE]:
+    # The newest first: those that were abandoned must not keep the others waiting.
+    for top_up in waiting.order_by("-pk")[:ASKED_AT_ONCE]:
         try:
             decided += look(top_up).status != TopUp.Status.PENDING
         except Refused as refusal:
-            logger.warning("payments are asked about later: %s", refusal.code)
-            break
+            logger.warning("top-up %s is asked about later: %s", top_up.pk, refusal.code)
+            if refusal.code == SILENT:
+                break  # the others would wait for nothing, too
     return decided

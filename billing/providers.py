@@ -1,12 +1,10 @@
 """How money comes in. A provider takes a payment somewhere else and tells us, once or often, whether it was paid."""
 
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -55,13 +53,8 @@ class FakeProvider:
 
 # ------------------------------------------------------------------------------------------------ Stripe
 
-# Stripe forgets an unpaid page after at most a day.
-PAGE_LIVES = timedelta(hours=23)
-SILENT = Refused(
-    "payment_unavailable",
-    gettext_lazy("The payment service does not answer. Nothing was charged; try again in a moment."),
-    status=503,
-)
+SILENT = "payment_unavailable"
+SILENT_SENTENCE = gettext_lazy("The payment service does not answer. Nothing was charged; try again in a moment.")
 PAID_EVENTS = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 FAILED_EVENTS = frozenset({"checkout.session.async_payment_failed", "checkout.session.expired"})
 
@@ -109,10 +102,14 @@ class StripeProvider:
 
     def _create(self, top_up: TopUp) -> "Session":
         page = _page_of(top_up)
-        # The same wish asked twice at once makes one page; the moment tells the rows of two databases apart.
+        # The same wish asked twice makes one page, so nothing here may differ the second time (Stripe compares); the
+        # moment tells the rows of two databases apart.
         key = f"{settings.SITE_HOST}-top-up-{top_up.pk}-{top_up.created_at.timestamp():.6f}"
-        product = {"name": _("ShareCharge wallet")}
-        price = {"currency": settings.CURRENCY.lower(), "unit_amount": top_up.amount, "product_data": product}
+        price = {
+            "currency": settings.CURRENCY.lower(),
+            "unit_amount": top_up.amount,
+            "product_data": {"name": "ShareCharge"},
+        }
         return self._ask(
             "create",
             params={
@@ -122,7 +119,7 @@ class StripeProvider:
                 "customer_email": top_up.user.email,
                 "success_url": page,
                 "cancel_url": page,
-                "expires_at": int((timezone.now() + PAGE_LIVES).timestamp()),
+                "adaptive_pricing": {"enabled": False},  # it is paid in our currency, or it would not fit the wish
             },
             options={"idempotency_key": key},
         )
@@ -135,14 +132,17 @@ class StripeProvider:
 
         try:
             session: Session = getattr(_client().v1.checkout.sessions, what)(*arguments, **options)
-        except stripe.InvalidRequestError as error:
-            if error.param != "line_items[0][price_data][unit_amount]" and error.code != "amount_too_small":
-                raise
-            sentence = _("The payment service does not take this amount. Try a larger one.")
-            raise Refused("top_up_amount", sentence, status=400, field="amount") from error
         except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
             logger.warning("Stripe does not answer: %s", error)
-            raise SILENT from error
+            raise Refused(SILENT, SILENT_SENTENCE, status=503) from error
+        except stripe.StripeError as error:
+            if error.code == "amount_too_small":
+                sentence = _("The payment service does not take this amount. Try a larger one.")
+                raise Refused("top_up_amount", sentence, status=400, field="amount") from error
+            # A wrong key, a page of another account, a parameter that it does not know: for the operator to mend.
+            logger.error("Stripe refuses: %s", error)
+            sentence = _("This payment cannot go on. Nothing was charged by us; start a new one, or ask the operator.")
+            raise Refused("payment_refused", sentence, status=502) from error
         return session
 
 

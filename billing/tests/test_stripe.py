@@ -29,7 +29,9 @@ class FakeStripe:
         self.asked: list[tuple[str, str, dict[str, str], Any]] = []
         self.sessions: dict[str, dict[str, Any]] = {}
         self.by_key: dict[str, str] = {}
+        self.forms: dict[str, dict[str, str]] = {}
         self.failure: tuple[int, dict[str, Any]] | None = None
+        self.missing: tuple[int, dict[str, Any]] = (404, {})
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,7 +49,10 @@ class FakeStripe:
                 self.reply(lambda: fake.sessions[self.path.rpartition("/")[2]])
 
             def reply(self, answer: Any) -> None:
-                status, body = fake.failure or (200, answer())
+                try:
+                    status, body = fake.failure or (200, answer())
+                except KeyError:
+                    status, body = fake.missing
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -61,6 +66,7 @@ class FakeStripe:
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     def make(self, form: dict[str, str], key: str) -> dict[str, Any]:
+        assert self.forms.setdefault(key, form) == form, "Stripe answers this with an IdempotencyError"
         if key not in self.by_key:
             name = f"cs_test_{len(self.sessions) + 1}"
             self.by_key[key] = name
@@ -221,6 +227,31 @@ def test_stripe_may_be_away(stripe, bob, client_of):
     assert client.post(page).url == PAGE + "cs_test_1"
     stripe.failure = (500, {"error": {"message": "down"}})
     assert payments.look_after(timezone.now() + timedelta(minutes=3)) == 0
+
+
+def test_a_start_that_is_repeated_asks_for_the_same(stripe, bob, client_of):
+    top_up(client_of(bob))
+    TopUp.objects.update(provider_reference="")  # the answer got lost
+    again = client_of(bob).post("/wallet/top-up/", {"amount": "250", "key": "k"}, headers={"Accept-Language": "cs"})
+    assert again.url == PAGE + "cs_test_1"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, {"type": "invalid_request_error", "code": "resource_missing"}), (401, {"type": "invalid_request_error"}),
+     (400, {"type": "idempotency_error"})],
+)  # fmt: skip
+def test_what_stripe_refuses_is_told_and_stops_nobody_else(stripe, bob, client_of, status, error):
+    client = client_of(bob)
+    for key in ("a", "b"):
+        top_up(client, key=key)
+    stripe.pay("cs_test_1")
+    del stripe.sessions["cs_test_2"]
+    stripe.missing = (status, {"error": {"message": "no", **error}})
+    page = f"/wallet/top-ups/{TopUp.objects.get(provider_reference='cs_test_2').pk}/"
+    assert "This payment cannot go on" in client.get(page).content.decode()
+    assert payments.look_after(timezone.now() + timedelta(minutes=3)) == 1
+    assert balance(bob) == 25_000
 
 
 def test_an_amount_that_stripe_does_not_take_is_told_at_its_field(stripe, bob, client_of):
