@@ -3,7 +3,13 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
+from django.conf import settings
+from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils import translation
 from django.utils.translation import get_language
 
 from accounts.models import User
@@ -14,6 +20,39 @@ class AccountAdapter(DefaultAccountAdapter):
         user.name = form.cleaned_data["name"].strip()
         user.language = get_language() or ""
         return super().save_user(request, user, form, commit)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """False: somebody else has taken the address since it was named. Nothing is changed then."""
+        try:
+            with transaction.atomic():
+                return bool(super().confirm_email(request, email_address))
+        except IntegrityError:
+            told = {"email": email_address.email}
+            self.add_message(request, messages.ERROR, "account/messages/email_confirmation_failed.txt", told)
+            return False
+
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """Whose address is somebody else's gets no link and is not told: its holder is."""
+        address: EmailAddress = emailconfirmation.email_address
+        holder = User.objects.filter(email__iexact=address.email).exclude(pk=address.user_id).first()
+        if holder is None:
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+            return
+        with translation.override(_language_of(holder)):
+            self.send_mail("account/email/account_already_exists", holder.email, {"user": holder})
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """In the language of its reader, when what it tells is committed."""
+
+        def send() -> None:
+            with translation.override(_language_of(user)), request_context(self.request):
+                super(AccountAdapter, self).send_notification_mail(
+                    template_prefix, user, {"user": user, **(context or {})}, email
+                )
+
+        transaction.on_commit(send)
 
     # Programs have no session, and shall not get one.
 
@@ -27,3 +66,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 def _is_program(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
+
+
+def _language_of(user: User) -> str:
+    return user.language or settings.LANGUAGE_CODE

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import Throttled
 
-from accounts.forms import ChangeEmailForm, ResetPasswordKeyForm, SignupForm
+from accounts.forms import AddressForm, ResetPasswordKeyForm, SignupForm
 from accounts.models import User
 from sharecharge.errors import Refused
 
@@ -59,7 +59,7 @@ def sign_up(request: HttpRequest, *, name: str, email: str, password: str) -> Us
 
 
 def confirm_email(request: HttpRequest, *, key: str) -> None:
-    """Refused (400): the key of the mail's link is wrong, too old, or was used."""
+    """Refused (400): the key of the mail's link is wrong, too old, was used, or the address is somebody else's now."""
     confirmation = get_emailconfirmation_model().from_key(key)
     if confirmation is None or confirmation.confirm(request) is None:
         raise _wrong_key()
@@ -77,11 +77,12 @@ def resend_confirmation(request: HttpRequest, user: User) -> None:
 def change_email(request: HttpRequest, user: User, *, email: str, password: str) -> None:
     """Sends a mail to the new address, which replaces the old one once its link was used.
 
-    ValidationError: it is no address, is this person's already, or is somebody else's.
+    ValidationError: it is no address, or is this person's already. If it is somebody else's, that person gets a mail
+    without a link, and nobody else is told.
     """
     prove(request, user, password=password)
     limit(request, "manage_email", user=user)
-    form = ChangeEmailForm(user=user, data={"email": email})
+    form = AddressForm(user=user, data={"email": email})
     _check(form)
     form.save(request)
 

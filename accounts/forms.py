@@ -2,6 +2,7 @@ from typing import Any
 
 from allauth.account import forms as allauth
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
+from allauth.account.internal.flows.manage_email import sync_user_email_address
 from allauth.account.models import EmailAddress
 from django import forms
 from django.http import HttpRequest
@@ -17,17 +18,12 @@ class SignupForm(allauth.SignupForm):
     field_order = ("name", "email", "password1", "password2")
 
 
-class ChangeEmailForm(allauth.AddEmailForm):
-    """Of pages and programs. An address that was only named, never confirmed, is somebody's, too."""
-
-    def clean_email(self) -> str:
-        address: str = super().clean_email()
-        if User.objects.filter(email__iexact=address).exclude(pk=self.user.pk).exists():
-            raise forms.ValidationError(_("Somebody else has this address."), code="email_taken")
-        return address
+class AddressForm(allauth.AddEmailForm):
+    """Another address. Whether somebody else has it is told to that person only, see adapter.py."""
 
     def save(self, request: HttpRequest) -> EmailAddress:
         """Allauth's own way would take the old address away at once where it was never confirmed."""
+        sync_user_email_address(self.user)  # it is written to when it is replaced
         EmailAddress.objects.filter(user=self.user, verified=False).exclude(email__iexact=self.user.email).delete()
         address: EmailAddress = EmailAddress.objects.create(user=self.user, email=self.cleaned_data["email"])
         send_verification_email_to_address(request, address)
@@ -69,6 +65,10 @@ class PasswordForm(forms.Form):
         if not self.user.check_password(password):
             raise forms.ValidationError(_("This is not your password."))
         return password
+
+
+class ChangeEmailForm(PasswordForm, AddressForm):
+    """Of the page: whoever has the address has the account, so an open laptop is not enough."""
 
 
 class CardNameForm(forms.Form):

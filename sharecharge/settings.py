@@ -225,6 +225,7 @@ ACCOUNT_FORMS = {
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_CHANGE_EMAIL = True  # one address; a new one replaces it when it was confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a mail when password or address were changed, to the old address, too
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "

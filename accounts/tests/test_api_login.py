@@ -384,7 +384,34 @@ def test_another_address_replaces_the_old_one_when_it_is_confirmed(dora):
     assert log_in().status_code == 401
 
 
-@pytest.mark.parametrize("address", ["nonsense", "dora@example.com", "ALICE@example.com"])
+def test_whether_an_address_is_somebodys_is_told_to_its_holder_only(dora, alice):
+    path, client = "/api/v1/email/change", client_with(logins.begin(dora).access_token)
+    answers = [post(path, client, email=name, password=PASSWORD) for name in ("ALICE@example.com", "free@example.com")]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(202, b"")] * 2
+    assert [message.to for message in mail.outbox] == [["alice@example.com"], ["free@example.com"]]
+    assert "/confirm-email/" not in mail.outbox[0].body
+
+
+def test_the_key_of_an_address_that_somebody_took_is_wrong(dora):
+    client = client_with(logins.begin(dora).access_token)
+    post("/api/v1/email/change", client, email="new@example.com", password=PASSWORD)
+    make_user("New")
+    answer = post("/api/v1/email/confirm", key=key_of(mail.outbox[-1], "/accounts/confirm-email/"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "wrong_key")
+    dora.refresh_from_db()
+    assert dora.email == "dora@example.com"
+
+
+def test_the_old_address_is_told_that_it_was_replaced(dora, django_capture_on_commit_callbacks):
+    client = client_with(logins.begin(dora).access_token)
+    post("/api/v1/email/change", client, email="new@example.com", password=PASSWORD)
+    with django_capture_on_commit_callbacks(execute=True):
+        post("/api/v1/email/confirm", key=key_of(mail.outbox[-1], "/accounts/confirm-email/"))
+    assert mail.outbox[-1].to == ["dora@example.com"]
+    assert "another address now: new@example.com" in mail.outbox[-1].body
+
+
+@pytest.mark.parametrize("address", ["nonsense", "dora@example.com"])
 def test_an_address_that_cannot_be_taken_is_told_by_its_field(dora, alice, address):
     answer = post(
         "/api/v1/email/change", client_with(logins.begin(dora).access_token), email=address, password=PASSWORD

@@ -1,6 +1,8 @@
 """Cards, signing up, logging in, and becoming an owner."""
 
 import pytest
+from allauth.account.adapter import get_adapter
+from allauth.core import context
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -197,26 +199,88 @@ def test_a_reset_does_not_tell_who_is_here(dora: User, email):
     assert response.url == "/accounts/password/reset/done/"
 
 
-def test_another_address_replaces_the_old_one_when_its_link_was_used(dora: User):
+def ask_for_address(client: Client, email: str, password: str = PASSWORD) -> str:
+    form = {"action_add": "1", "email": email, "password": password}
+    return client.post("/accounts/email/", form, follow=True).content.decode()
+
+
+def link_of(message: mail.EmailMessage) -> str:
+    link = next(word for word in str(message.body).split() if "/confirm-email/" in word)
+    return "/" + link.split("/", 3)[3]
+
+
+def test_another_address_replaces_the_old_one_when_its_link_was_used(dora: User, django_capture_on_commit_callbacks):
+    people.set_language(dora, "cs")
     client = Client()
     log_in(client)
-    page = client.post(
-        "/accounts/email/", {"action_add": "1", "email": "new@example.com"}, follow=True
-    ).content.decode()
+    page = ask_for_address(client, "new@example.com")
     assert "sent a mail to new@example.com" in page
     assert "dora@example.com" in page
-    link = next(word for word in mail.outbox[0].body.split() if "/confirm-email/" in word)
-    client.post("/" + link.split("/", 3)[3])
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(link_of(mail.outbox[0]))
     dora.refresh_from_db()
     assert dora.email == "new@example.com"
+    [_link, news] = mail.outbox
+    assert news.to == ["dora@example.com"]
+    assert "má teď jinou adresu: new@example.com" in news.body
+    assert "má teď jinou adresu: new@example.com" in news.alternatives[0][0]
 
 
-def test_an_address_of_somebody_else_is_not_taken(dora: User, alice: User):
+def test_a_borrowed_session_does_not_take_the_account(dora: User):
     client = Client()
     log_in(client)
-    page = client.post("/accounts/email/", {"action_add": "1", "email": alice.email.upper()}).content.decode()
-    assert "Somebody else has this address." in page
+    assert "This is not your password." in ask_for_address(client, "thief@example.com", password="guessed")
+    assert "This field is required." in ask_for_address(client, "thief@example.com", password="")
     assert mail.outbox == []
+    assert not dora.emailaddress_set.filter(email="thief@example.com").exists()
+
+
+def test_it_does_not_tell_who_has_an_account(dora: User, alice: User):
+    client = Client()
+    log_in(client)
+    assert f"sent a mail to {alice.email}" in ask_for_address(client, alice.email.upper())
+    client.post("/accounts/email/", {"action_send": "1", "email": alice.email})
+    assert {(*message.to, message.subject) for message in mail.outbox} == {
+        (alice.email, "[ShareCharge] You have an account already")
+    }
+    assert not any("/confirm-email/" in str(message.body) for message in mail.outbox)
+
+
+def test_an_address_that_somebody_took_meanwhile_is_not_confirmed(dora: User):
+    client = Client()
+    log_in(client)
+    ask_for_address(client, "wanted@example.com")
+    User.objects.create_user("Wanted@example.com", PASSWORD, name="Nora")
+    answer = client.post(link_of(mail.outbox[0]), follow=True)
+    assert "Unable to confirm wanted@example.com" in answer.content.decode()
+    dora.refresh_from_db()
+    assert dora.email == "dora@example.com"
+    rows = dora.emailaddress_set.values_list("email", "verified", "primary")
+    assert set(rows) == {("dora@example.com", False, False), ("wanted@example.com", False, False)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("password_changed", "was changed"), ("password_set", "was changed"), ("password_reset", "the link that we had"),
+     ("email_deleted", "does not become")],
+)  # fmt: skip
+def test_mails_about_the_account_have_our_look(dora: User, rf, kind, sentence, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True), context.request_context(rf.get("/")):
+        get_adapter().send_notification_mail(f"account/email/{kind}", dora, {"deleted_email": "x@example.com"})
+    [message] = mail.outbox
+    for body in map(str, (message.body, message.alternatives[0][0])):
+        assert sentence in body
+        assert "Hello Dora" in body
+        assert "/accounts/password/reset/" in body
+
+
+def test_a_changed_password_is_told_by_mail(dora: User, django_capture_on_commit_callbacks):
+    client = Client()
+    log_in(client)
+    new = "a brand new long passphrase"
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
+    assert [message.subject for message in mail.outbox] == ["[ShareCharge] Your password was changed"]
 
 
 @pytest.mark.parametrize("path", ["password/change/", "email/", "password/reset/", "password/reset/done/", "logout/"])
