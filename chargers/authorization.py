@@ -57,6 +57,25 @@ SENTENCES = {
     Reason.BALANCE_TOO_LOW: _("There is too little money in your wallet. Top it up first."),
     Reason.ALREADY_CHARGING: _("A car is already charging with this card."),
 }
+# The same to the owner of the charger, in the middle of a sentence.
+OWNERS_WORDS = {
+    Reason.UNKNOWN_CARD: _("nobody has registered this card"),
+    Reason.CARD_DELETED: _("its holder deleted this card"),
+    Reason.CARD_DISABLED: _("its holder switched this card off"),
+    Reason.CARD_EXPIRED: _("the card has expired"),
+    Reason.USER_INACTIVE: _("the account of its holder is closed"),
+    Reason.CHARGER_OFF: _("the operator has switched this charger off"),
+    Reason.NOT_SHARED: _("you do not share this charger at the moment"),
+    Reason.CLOSED_NOW: _("it was outside the hours that you have set"),
+    Reason.PRIVATE: _("this charger is for you only"),
+    Reason.NO_CONNECTOR: _("the charger cannot have such a plug"),
+    Reason.CONNECTOR_OFF: _("you have switched this plug off"),
+    Reason.NO_PRICE: _("this plug has no price yet"),
+    # What somebody has or owes is between them and the platform.
+    Reason.PAYMENT_DUE: _("the driver has to top up the wallet first"),
+    Reason.BALANCE_TOO_LOW: _("the driver has to top up the wallet first"),
+    Reason.ALREADY_CHARGING: _("a car is already charging with this card"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,7 +303,7 @@ class CommandConsumer(Watcher):
         return [live.user_group(self.person().pk), live.charger_group(command.charger_id)]
 
     def look(self) -> shapes.Shape:
-        return shapes.command(self.command())
+        return shapes.command(self.command(), viewer=self.user)
 
 
 class ClaimConsumer(Watcher):

@@ -170,7 +170,7 @@ def _start(charger: Charger) -> Shape:
     asked = charger.commands.filter(action=Command.Action.REMOTE_START)
     is_done = asked.exclude(session=None).exclude(session__status=ChargingSession.Status.REFUSED).exists()
     latest = None if is_done else asked.select_related("charger", "connector", "session").order_by("-pk").first()
-    failure = str(shapes.command(latest)["failure_text"]) if latest else ""
+    failure = str(shapes.command(latest, viewer=charger.owner)["failure_text"]) if latest else ""
     todo = _("Press “Start a test”, then plug in a car within a minute. Your own charging is free.")
     return _tick("start", _("It starts from here"), is_done=is_done, todo=todo, failure=failure)
 
@@ -185,7 +185,7 @@ def _card(charger: Charger) -> Shape:
     by_card = charger.sessions.filter(id_tag__kind=IdTag.Kind.RFID)
     is_done = by_card.exclude(status=ChargingSession.Status.REFUSED).exists()
     refused = None if is_done else charger.sessions.filter(status="refused").order_by("-pk").first()
-    reason = shapes.refusal_text(refused.refusal) if refused else ""
+    reason = shapes.refusal_text(refused.refusal, for_owner=True) if refused else ""
     failure = _("A card was refused: %(reason)s") % {"reason": reason} if reason else ""
     todo = _("Start with a card of yours. Without a card you can do this later.")
     return _tick("card", _("It starts with a card"), is_done=is_done, todo=todo, failure=failure)

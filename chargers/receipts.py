@@ -86,21 +86,23 @@ def _told(row: ChargingSession, found: bills.Bill | None, highest_wh: int | None
 def lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[tuple[ChargingSession, Shape]]:
     """Sessions in a list, each with what is told of it. The rows come with `with_all`.
 
-    Whether a driver owes something is between the driver and the platform: owners have their share.
+    Whether a driver owes something is between the driver and the platform: owners have their share, and are told in
+    their own words why a start was refused.
     """
-    return [(line.session, _line(line)) for line in told(rows, with_debts=not for_owner)]
+    return [(line.session, _line(line, for_owner=for_owner)) for line in told(rows, with_debts=not for_owner)]
 
 
-def _line(line: Told) -> Shape:
+def _line(line: Told, *, for_owner: bool) -> Shape:
     row = line.session
     badge = _badge(row.state, line.bill)
+    state_text = shapes.state_text(row, row.state, for_owner=for_owner)
     return {
         "id": row.pk,
         "url": row.get_absolute_url(),
         "state": row.state,
-        "state_text": shapes.state_text(row, row.state),
+        "state_text": state_text,
         "badge": badge,
-        "badge_text": str(BADGES.get(badge) or shapes.state_text(row, row.state)),
+        "badge_text": str(BADGES.get(badge) or state_text),
         "began_text": _local(row.start_received_at),
         "energy_text": units.kwh(line.energy_wh),
         "cost_text": units.money(line.cost),

@@ -198,7 +198,7 @@ def session(row: ChargingSession, *, viewer: User | None = None) -> Shape:
         "id": row.pk,
         "url": row.get_absolute_url(),
         "state": progress.state,
-        "state_text": state_text(row, progress.state),
+        "state_text": state_text(row, progress.state, for_owner=_is_to_owner(row, viewer)),
         "is_running": row.is_running,
         "energy_wh": progress.energy_wh,
         "energy_text": units.kwh(progress.energy_wh),
@@ -221,9 +221,14 @@ def session(row: ChargingSession, *, viewer: User | None = None) -> Shape:
     }
 
 
-def state_text(row: ChargingSession, state: str) -> str:
+def _is_to_owner(row: ChargingSession, viewer: User | None) -> bool:
+    """The charger's owner reads it, who is not its driver."""
+    return viewer is not None and viewer.pk == row.owner_id != row.user_id
+
+
+def state_text(row: ChargingSession, state: str, *, for_owner: bool = False) -> str:
     if state == "refused":
-        reason = refusal_text(row.refusal)
+        reason = refusal_text(row.refusal, for_owner=for_owner)
         return _("Refused: %(reason)s") % {"reason": reason} if reason else _("Refused")
     if state == "paused" and row.connector is not None:
         return _("Paused by the car") if row.connector.status == "SuspendedEV" else _("Paused by the charger")
@@ -248,9 +253,10 @@ def _left_text(row: ChargingSession, cost: int | None) -> str:
     return units.money(max(0, wallet.available + held - cost))
 
 
-def refusal_text(code: str) -> str:
-    """The stored reason of a refused start in words."""
-    return str(authorization.SENTENCES.get(code, code))  # type: ignore[call-overload]
+def refusal_text(code: str, *, for_owner: bool = False) -> str:
+    """The stored reason of a refused start in words: for its driver, or for the charger's owner."""
+    words = authorization.OWNERS_WORDS if for_owner else authorization.SENTENCES
+    return str(words.get(code, code))  # type: ignore[call-overload]
 
 
 def doubt_texts(row: ChargingSession) -> list[str]:
@@ -299,7 +305,7 @@ OUTCOMES: dict[str, Promise] = {
 STEPS = ("requested", "accepted", "connected", "charging")
 
 
-def command(row: Command) -> Shape:
+def command(row: Command, *, viewer: User | None = None) -> Shape:
     """A command on its way. A remote start has steps and, at the end, a session."""
     shape: Shape = {
         "id": row.pk,
@@ -315,16 +321,16 @@ def command(row: Command) -> Shape:
         "next_text": "",
     }
     if row.action == Command.Action.REMOTE_START:
-        shape |= _start(row)
+        shape |= _start(row, viewer)
     return shape
 
 
-def _start(row: Command) -> Shape:
+def _start(row: Command, viewer: User | None) -> Shape:
     """Requested → accepted → car connected → energy flows. "Accepted" is not yet "charging"."""
     begun = begun_session(row)
     plug = row.connector
     plugged_in = begun is not None or (plug is not None and plug.status in Connector.BUSY_STATUSES - {"Finishing"})
-    failure = _start_failure(row, begun)
+    failure = _start_failure(row, begun, viewer)
     done = [True, row.status == "accepted" or begun is not None, plugged_in and row.status == "accepted", False]
     if begun is not None:
         done = [True, True, True, begun.is_running]
@@ -395,9 +401,10 @@ def _seconds_to_plug_in(row: Command) -> int:
     return max(0, int((end - timezone.now()).total_seconds()))
 
 
-def _start_failure(row: Command, begun: ChargingSession | None) -> str:
+def _start_failure(row: Command, begun: ChargingSession | None, viewer: User | None) -> str:
     if begun is not None:
-        return state_text(begun, "refused") if begun.status == begun.Status.REFUSED else ""
+        is_refused = begun.status == begun.Status.REFUSED
+        return state_text(begun, "refused", for_owner=_is_to_owner(begun, viewer)) if is_refused else ""
     if row.status == "rejected":
         return _("The charger turned the start down. Is it in use, or is its cable not ready? Nothing was charged.")
     if row.status == "failed":

@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from billing import units
 from chargers import glossary, message_log
-from chargers.authorization import Reason
 from chargers.models import Charger, ChargingSession, Message
 from chargers.shapes import Shape, refusal_text
 
@@ -22,26 +19,6 @@ Payload = dict[str, Any]
 LATEST = 40
 # They come so often that a line for each would bury everything else.
 FREQUENT = frozenset({"Heartbeat", "MeterValues"})
-
-# Why a card was refused, to the owner. Elsewhere the same is told to the driver (authorization.SENTENCES).
-REFUSALS: dict[str, Promise] = {
-    Reason.UNKNOWN_CARD: gettext_lazy("nobody has registered this card"),
-    Reason.CARD_DELETED: gettext_lazy("its holder deleted this card"),
-    Reason.CARD_DISABLED: gettext_lazy("its holder switched this card off"),
-    Reason.CARD_EXPIRED: gettext_lazy("the card has expired"),
-    Reason.USER_INACTIVE: gettext_lazy("the account of its holder is closed"),
-    Reason.CHARGER_OFF: gettext_lazy("the operator has switched this charger off"),
-    Reason.NOT_SHARED: gettext_lazy("you do not share this charger at the moment"),
-    Reason.CLOSED_NOW: gettext_lazy("it was outside the hours that you have set"),
-    Reason.PRIVATE: gettext_lazy("this charger is for you only"),
-    Reason.NO_CONNECTOR: gettext_lazy("the charger cannot have such a plug"),
-    Reason.CONNECTOR_OFF: gettext_lazy("you have switched this plug off"),
-    Reason.NO_PRICE: gettext_lazy("this plug has no price yet"),
-    # What somebody has or owes is between them and the platform.
-    Reason.PAYMENT_DUE: gettext_lazy("the driver has to top up the wallet first"),
-    Reason.BALANCE_TOO_LOW: gettext_lazy("the driver has to top up the wallet first"),
-    Reason.ALREADY_CHARGING: gettext_lazy("a car is already charging with this card"),
-}
 
 
 def latest(charger: Charger) -> list[Shape]:
@@ -133,7 +110,7 @@ def _text(value: object) -> str:
 def _verdict(answered: Payload) -> str:
     """ "yes", or "no" and why: in general, or as the session knows it."""
     if reason := answered.get("refusal"):
-        return _("no, %(reason)s") % {"reason": REFUSALS.get(reason) or refusal_text(reason)}
+        return _("no, %(reason)s") % {"reason": refusal_text(reason, for_owner=True)}
     info = answered.get("idTagInfo")
     return glossary.say(glossary.VERDICTS, info.get("status") if isinstance(info, dict) else None)
 

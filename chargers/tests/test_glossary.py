@@ -85,8 +85,7 @@ def test_the_owner_reads_why_a_start_was_refused(online, alice, bob, reason):
         request='["StartTransaction",{"connectorId":1,"idTag":"04A1B2C3D4","meterStart":0}]', response=answer,
     )  # fmt: skip
     (line,) = timeline.latest(online)
-    words = str(timeline.REFUSALS.get(reason) or authorization.SENTENCES[reason])
-    assert line["text"].endswith(f"We answered: no, {words}")
+    assert line["text"].endswith(f"We answered: no, {authorization.OWNERS_WORDS[reason]}")
 
 
 def test_the_session_of_another_charger_tells_nothing(online, alice, bob):

@@ -1,17 +1,18 @@
 """My charging, the live page of a session, its receipt, its stop and its release."""
 
+import html
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User
 from billing import ledger, units
 from billing.models import Transfer
-from chargers import receipts, settlement, shapes
-from chargers.models import Charger, ChargingSession, Connector, MeterValue
+from chargers import authorization, commands, receipts, settlement, shapes
+from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from conftest import fund
 
 
@@ -104,7 +105,7 @@ def test_a_refused_start_says_why(online: Charger, alice: User, client_of):
 
 def test_a_start_with_an_unknown_card_is_for_the_owner_only(online: Charger, alice: User, bob: User, client_of):
     session = make_session(online, None, status="refused", refusal="unknown_card")
-    assert "not registered" in page_of(client_of(bob), session)
+    assert "nobody has registered this card" in page_of(client_of(bob), session)
     assert client_of(alice).get(session.get_absolute_url()).status_code == 404
 
 
@@ -302,3 +303,38 @@ def test_lists_of_bills_need_few_queries(online: Charger, poor: User, alice: Use
     rows = [bill_of(online, user) for user in (poor, alice, poor, alice)]
     with django_assert_max_num_queries(6):
         receipts.bills_of(rows)
+
+
+# ------------------------------------------------------------------------------------------------ refused
+
+
+@pytest.mark.parametrize("language", ["en", "cs"])
+@pytest.mark.parametrize("reason", authorization.Reason)
+def test_an_owner_reads_in_own_words_why_a_start_was_refused(online, alice, bob, client_of, reason, language):
+    session = make_session(online, alice, status="refused", refusal=reason)
+    with translation.override(language):
+        drivers, owners = (str(words[reason]) for words in (authorization.SENTENCES, authorization.OWNERS_WORDS))
+    for user, told, kept in ((alice, drivers, owners), (bob, owners, drivers)):
+        browser = client_of(user)
+        browser.cookies["django_language"] = language
+        lists = ["/sessions/"] if user == alice else [f"/my/chargers/{online.pk}/", "/my/sessions/"]
+        for path in (session.get_absolute_url(), *lists):
+            page = html.unescape(browser.get(path).content.decode())
+            assert told in page, path
+            assert kept not in page, path
+        with translation.override(language):
+            assert shapes.session(session, viewer=user)["state_text"].endswith(told)
+
+
+def test_no_words_of_owners_tell_a_debt_from_an_empty_wallet():
+    due, low = authorization.Reason.PAYMENT_DUE, authorization.Reason.BALANCE_TOO_LOW
+    assert authorization.OWNERS_WORDS[due] == authorization.OWNERS_WORDS[low]
+
+
+def test_the_owner_of_a_charger_that_refuses_a_phone_reads_the_same(online, alice, bob, client_of):
+    command = commands.request(online, Command.Action.REMOTE_START, by=alice, connector=online.connectors.get())
+    make_session(online, alice, status="refused", refusal="payment_due")
+    ChargingSession.objects.update(start_received_at=timezone.now())
+    for user, told in ((alice, "An earlier session is not paid yet"), (bob, "the driver has to top up")):
+        assert told in shapes.command(command, viewer=user)["failure_text"]
+        assert told in client_of(user).get(reverse("command", args=[command.pk])).content.decode()

@@ -219,7 +219,7 @@ def command_page(request: HttpRequest, pk: int) -> HttpResponse:
     user = visitor(request)
     if user is None or not shapes.may_see_command(command, user):
         raise Http404
-    shape = shapes.command(command)
+    shape = shapes.command(command, viewer=user)
     if shape["session_url"]:
         return redirect(shape["session_url"])
     return render(request, "chargers/command.html", {"command": command, "shape": shape})
