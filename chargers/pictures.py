@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sharecharge.errors import Refused
 
@@ -21,6 +21,15 @@ MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 12_000_000, "WEBP": 12_000_000}
 # The longest side, in pixels.
 LARGE, SMALL = 1600, 480
 QUALITY = 82
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # Brands of the container that HEIC and AVIF share with videos (ISO/IEC 23008-12).
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 
@@ -70,12 +79,25 @@ def _too_many_pixels() -> Refused:
 def _pixels(data: bytes) -> Image.Image:
     """At most LARGE pixels wide and high, upright, and nothing but pixels."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        if opened.width * opened.height > MOST_PIXELS[opened.format or "PNG"]:
+        # A JPEG with a second picture behind it, as some phones write it, calls itself MPO.
+        kind = "JPEG" if opened.format == "MPO" else opened.format or "PNG"
+        if opened.width * opened.height > MOST_PIXELS[kind]:
             raise _too_many_pixels()
+        turn = TURNS.get(_orientation(opened))
         opened.draft("RGB", (LARGE, LARGE))
         opened.thumbnail((LARGE, LARGE))
-        upright = ImageOps.exif_transpose(opened)
-        return _on_white(upright)
+        flat = _on_white(opened)
+        return flat if turn is None else flat.transpose(turn)
+
+
+def _orientation(opened: Image.Image) -> int:
+    """How the camera was held (EXIF 2.32 §4.6.4); 1, upright, where that cannot be read. The library's own
+    `exif_transpose` writes the rest of the tags anew, and fails at odd ones."""
+    try:
+        told = opened.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever is wrong with its tags, the pixels are what counts
+        return 1
+    return told if isinstance(told, int) else 1
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

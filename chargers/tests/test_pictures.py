@@ -158,3 +158,19 @@ def test_the_next_one_is_looked_at_after_one_that_was_refused():
     with pytest.raises(Refused):
         pictures.make(b"nothing")
     assert pictures.make(encoded(picture())).width == 640
+
+
+def test_a_jpeg_with_a_second_picture_behind_it_is_one():
+    sent = encoded(picture(), "MPO", save_all=True, append_images=[picture()])
+    with Image.open(io.BytesIO(sent)) as seen:
+        assert seen.format == "MPO"  # or this test would find nothing
+    made = pictures.make(sent)
+    assert (made.width, made.height) == (640, 480)
+
+
+def test_tags_that_cannot_be_read_cost_no_photo(monkeypatch):
+    def broken(self):
+        raise TypeError("odd tags")
+
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    assert pictures.make(encoded(picture())).width == 640
