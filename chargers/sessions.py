@@ -105,11 +105,12 @@ def start(
 def _judged_at(charger: Charger, moment: Moment, received_at: datetime) -> datetime:
     """The moment whose weekly hours count: that which the wallbox tells, or ours if that one is outside of them.
 
-    Offline histories come late, clocks are wrong, and a start that was let in just before the end takes its time. A
+    Offline histories come late, clocks are wrong, and whoever was let in just before the end still has to plug in. A
     start that is refused is not paid, so a doubt must not cost the owner energy that flows already.
     """
     told = min(moment.at, received_at)
-    return told if charger.is_open_at(told) else received_at
+    let_in = told - timedelta(seconds=settings.REMOTE_START_TIMEOUT_SECONDS)
+    return next((at for at in (told, let_in) if charger.is_open_at(at)), received_at)
 
 
 def _concerned(tag: IdTag | None, sessions: list[ChargingSession]) -> set[User]:

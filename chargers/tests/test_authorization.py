@@ -138,6 +138,8 @@ def test_another_card_is_still_refused_while_one_charges(evening, alice_card, ch
         ("Tue 16:01", "Tue 17:00", True),  # the clock is an hour late, and Authorize was accepted by ours
         ("Tue 17:59", "Tue 17:00", True),  # the clock is an hour ahead
         ("Tue 17:29", "Tue 16:30", False),  # and must not open before the time
+        ("Wed 07:00", "Wed 07:00", True),  # let in before the end, and plugged in after it
+        ("Wed 07:02", "Wed 07:02", False),
         ("Tue 12:00", "Tue 12:00", False),
     ],
 )
