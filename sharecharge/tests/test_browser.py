@@ -75,7 +75,7 @@ def test_from_a_new_wallbox_to_a_paid_bill(site: Site):
     started = wallbox.call("StartTransaction", connectorId=1, idTag=tag, meterStart=1000, timestamp=now())
     assert started["idTagInfo"]["status"] == "Accepted"
     wallbox.status("Charging")
-    driver.wait_for_url(re.compile(r"/sessions/\d+/$"))
+    expect(driver).to_have_url(re.compile(r"/sessions/\d+/$"))
     wallbox.measure(started["transactionId"], 1200)
     expect(driver.locator("[data-field=energy_text]").first).to_contain_text("0.200")
     expect(driver.locator("[data-field=cost_text]")).to_contain_text("1.30")

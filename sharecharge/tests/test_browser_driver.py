@@ -56,7 +56,7 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     expect(driver.locator(".countdown")).to_be_hidden()
     started = wallbox.call("StartTransaction", connectorId=1, idTag=tag, meterStart=1000, timestamp=now())
     wallbox.status("Charging")
-    driver.wait_for_url(re.compile(r"/sessions/\d+/$"))
+    expect(driver).to_have_url(re.compile(r"/sessions/\d+/$"))
 
     # Watch, also on a second device that knows nothing of the first one.
     for energy_wh in (1200, 1400):

@@ -5,12 +5,16 @@ const page = document.getElementById("command");
 const clock = document.getElementById("seconds-left");
 let left = null;
 let over = false;
+let isLeaving = false;
 
 watch(`commands/${page.dataset.command}`, (type, data) => {
   fill(page, data);
   left = data.seconds_left;
   over = data.is_over;
-  if (data.session_url) location.assign(data.session_url);
+  if (data.session_url && !isLeaving) {
+    isLeaving = true; // every further message would begin the way anew
+    location.assign(data.session_url);
+  }
 });
 
 setInterval(() => {
