@@ -184,7 +184,9 @@ def _stop(charger: Charger) -> Shape:
 def _card(charger: Charger) -> Shape:
     by_card = charger.sessions.filter(id_tag__kind=IdTag.Kind.RFID)
     is_done = by_card.exclude(status=ChargingSession.Status.REFUSED).exists()
-    refused = None if is_done else charger.sessions.filter(status="refused").order_by("-pk").first()
+    # A card that nobody knows is no tag of ours, so phones are left out instead of cards looked for.
+    tried = charger.sessions.filter(status="refused").exclude(id_tag__kind=IdTag.Kind.VIRTUAL)
+    refused = None if is_done else tried.order_by("-pk").first()
     reason = shapes.refusal_text(refused.refusal, for_owner=True) if refused else ""
     failure = _("A card was refused: %(reason)s") % {"reason": reason} if reason else ""
     todo = _("Start with a card of yours. Without a card you can do this later.")

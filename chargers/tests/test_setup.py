@@ -131,6 +131,12 @@ def test_a_refused_card_says_why(online: Charger, bob: User):
     assert "A card was refused" in card["more"]
 
 
+def test_a_refused_phone_is_no_refused_card(online: Charger, bob: User):
+    make_session(online, bob, status="refused", refusal="card_disabled", id_tag=id_tags.virtual_tag(bob))
+    [card] = [tick for tick in onboarding.ticks(online) if tick["name"] == "card"]
+    assert "A card was refused" not in card["more"]
+
+
 def test_it_starts_and_stops_a_test(online: Charger, connector: Connector, bob: User, client_of):
     client = client_of(bob)
     client.post(path_of(online, "test"), {"what": "1"})
