@@ -1,6 +1,7 @@
 """An owner's first page, what is asked of a charger from its page, problems, earnings, payouts."""
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -26,6 +27,7 @@ def alerts(user: User) -> list[str]:
     return [alert["text"] for alert in hosts.dashboard(user)["alerts"]]
 
 
+@time_machine.travel("2026-05-05T12:00:00+00:00")  # not in an hour of which the one before was yesterday
 def test_it_shows_what_was_earned_and_who_charges(online: Charger, bob: User, alice: User, client_of):
     settled(online, alice)
     make_session(online, alice)
