@@ -37,6 +37,10 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     pin.click()
     card = driver.locator("#chosen a")
     expect(card).to_be_focused()
+    with driver.expect_response(re.compile("/map/data/")):
+        wallbox.status("Available")  # news, after which the keyboard is where it was
+    driver.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(card).to_be_focused(timeout=1)
     card.press("Escape")
     expect(driver.locator("#chosen")).to_be_hidden()
     pin.click()

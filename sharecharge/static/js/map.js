@@ -85,9 +85,13 @@ function followHours() {
 
 // ---------------------------------------------------------------- the charger that was chosen on the map
 
+/** In place where it is shown already: whoever stands on its link with the keyboard stays there. */
 function fillCard(pin) {
-  card.querySelector("ul").replaceChildren();
-  make(template, pin, card.querySelector("ul"));
+  const place = card.querySelector("ul");
+  const shown = place.querySelector("li");
+  if (shown?.dataset.code === pin.code) return fill(shown, pin);
+  place.replaceChildren();
+  make(template, pin, place).dataset.code = pin.code;
 }
 
 function choose(code) {
