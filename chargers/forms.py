@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
-from chargers import authorization, settlement
+from chargers import authorization, pictures, settlement
 from chargers.hours import ALWAYS, DAYS, HALF_HOUR_MINUTES, OF_DAY, Week, Window, clock_time, week_of
 from chargers.models import Charger, ChargingSession, Connector, Photo, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
@@ -213,6 +214,13 @@ class NewPhotoForm(PhotoForm):
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
     )
     field_order = ("file", "description", "audience")
+
+    def clean_file(self) -> UploadedFile:
+        """By what it says of itself, before any of it is read into memory."""
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > pictures.MOST_BYTES:
+            raise forms.ValidationError(pictures.TOO_LARGE, code="photo_too_large")
+        return file
 
 
 class LimitForm(forms.Form):
