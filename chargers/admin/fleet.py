@@ -28,6 +28,12 @@ from chargers.models import (
     Connector,
 )
 
+# What `registry.change` knows.
+THEIR_OWNERS_TOO = frozenset({
+    "name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude", "access", "is_sharing",
+    "is_enabled",
+})  # fmt: skip
+
 
 class OnlineFilter(admin.SimpleListFilter):
     title = _("connection")
@@ -119,13 +125,15 @@ class ChargerAdmin(KeptAdmin):
         return format_html_join(" · ", '<a href="{}?charger__id__exact={}">{}</a>', named)
 
     def save_model(self, request: HttpRequest, obj: Charger, form: Any, change: bool) -> None:
-        """A new position is blurred anew."""
-        latitude, longitude = obj.latitude, obj.longitude
-        before = Charger.objects.get(pk=obj.pk)
-        obj.latitude, obj.longitude = before.latitude, before.longitude
-        obj.save(update_fields=form.changed_data)
-        registry.move(obj, latitude=latitude, longitude=longitude)
-        live.publish_charger(obj)
+        """What owners change, too, goes their way, so that all the same follows from it."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in THEIR_OWNERS_TOO}
+        obj.save(update_fields=[name for name in form.changed_data if name not in changes])
+        registry.change(Charger.objects.get(pk=obj.pk), changes, by=operator(request))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Plugs are part of what maps show of it."""
+        super().save_related(request, form, formsets, change)
+        live.publish_charger(form.instance)
 
     @admin.action(description=_("Read the configuration"))
     def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
@@ -158,6 +166,10 @@ class ConnectorAdmin(KeptAdmin):
         "info", "status_at",
     )  # fmt: skip
     readonly_fields = ("charger", "connector_id", "tariff", "status", "error_code", "info", "status_at")
+
+    def save_model(self, request: HttpRequest, obj: Connector, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        live.publish_charger(obj.charger)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Photos of chargers: added, described and deleted by owners and operators. The pictures themselves are in the pages."""
+"""Photos of chargers: added, described and deleted by owners and operators. The pictures are in `views.photos`."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ from chargers import photos, pictures
 from chargers.api.chargers import OfCharger
 from chargers.models import Photo
 from chargers.serializers import photos as serializers
-
 
 
 class PhotoParser(FileParser):

@@ -100,6 +100,17 @@ def test_another_audience_is_another_address(online: Charger):
     assert photo.url == kept
 
 
+def test_what_was_kept_of_a_charger_that_becomes_private_leads_nowhere(online: Charger, bob: User, client_of):
+    photo = add(online)
+    registry.set_access(online, Charger.Access.PRIVATE)
+    assert client_of(bob).get(photo.url).status_code == 404
+    moved = online.photos.get().url
+    registry.set_access(online, Charger.Access.PRIVATE)
+    assert client_of(bob).get(moved).status_code == 200
+    registry.set_access(online, Charger.Access.PUBLIC)
+    assert [Client().get(url).status_code for url in (photo.url, moved)] == [404, 200]
+
+
 @pytest.mark.parametrize("size", ["medium", "key", "charger_id"])
 def test_there_are_two_sizes(online: Charger, size: str):
     assert Client().get(reverse("photo", args=[add(online).key, size])).status_code == 404

@@ -14,7 +14,7 @@ from accounts import id_tags, logins, service_keys, tokens, webhooks
 from accounts.models import ApiToken, IdTag, Letter, Login, User
 from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import claims, commands, photos, problems
+from chargers import claims, commands, live, photos, problems
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -288,6 +288,33 @@ def test_it_blurs_a_moved_charger_anew(oscar: User, online: Charger, client_of):
     assert (online.name, online.latitude, online.connection_mark) == ("Moved", 49.2, mark)
     assert abs(online.public_latitude - 49.2) < 0.01
     assert (online.public_latitude, online.public_longitude) != (49.2, 16.6)
+
+
+def test_a_charger_that_it_makes_private_leaves_open_maps_and_its_photos_move(
+    oscar: User, online: Charger, client_of, monkeypatch
+):
+    photo = photos.add(online, encoded(picture()), audience=photos.Audience.EVERYBODY, description="The gate")
+    told: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(live, "_send_on_commit", told.extend)
+    form = {
+        "name": online.name, "access": "private", "is_sharing": "on", "is_enabled": "on", "street": online.street,
+        "house_number": online.house_number, "city": online.city, "postal_code": online.postal_code, "region": "",
+        "latitude": online.latitude, "longitude": online.longitude, "registration": "accepted",
+        "allows_no_subprotocol": "on", "connectors-TOTAL_FORMS": "0", "connectors-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    assert client_of(oscar).post(address(Charger, "change", online.pk), form).status_code == 302
+    online.refresh_from_db()
+    assert (online.access, online.allows_no_subprotocol) == ("private", True)
+    assert {event.get("was_public") for group, event in told if group == live.MAP_GROUP} == {True, False}
+    assert client_of(oscar).get(photo.url).status_code == 404
+
+
+def test_a_plug_that_it_changes_is_told_to_open_maps(oscar: User, connector: Connector, client_of, monkeypatch):
+    told: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(live, "_send_on_commit", told.extend)
+    page = address(Connector, "change", connector.pk)
+    assert client_of(oscar).post(page, {"type": "CCS", "current": "DC", "max_power_w": "50000"}).status_code == 302
+    assert live.MAP_GROUP in {group for group, _event in told}
 
 
 def test_it_refuses_to_delete_a_charger_in_use(oscar: User, held: ChargingSession, client_of):
