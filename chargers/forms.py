@@ -285,6 +285,11 @@ class FilterForm(forms.Form):
         """How many of the folded fields say something."""
         return sum(bool(self[name].value()) for name in ("connector", "current", "power", "price"))
 
+    @property
+    def asks_for_now(self) -> bool:
+        """What is found depends on the hours. For a valid form."""
+        return self.cleaned_data["free"] or self.cleaned_data["usable"]
+
     def chosen(self, chargers: ChargerQuerySet, user: User | None) -> ChargerQuerySet:
         """Those of the chargers that are looked for. For a valid form."""
         wish = self.cleaned_data

@@ -17,7 +17,8 @@ OF_WEEK = DAYS * OF_DAY
 HALF_HOUR_MINUTES = 30
 # Every zone is off UTC by a multiple of it, so each half-hour on the wall begins with one of these.
 STEP = timedelta(minutes=15)
-HORIZON = 8 * 24 * 4  # steps: a week, and what a change of the clocks moves
+# Steps: two weeks and a day. Once a year what opens only in the hour that is skipped in spring stays closed that week.
+HORIZON = 15 * 24 * 4
 
 
 class Window(NamedTuple):

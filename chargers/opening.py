@@ -60,10 +60,14 @@ def closed_text(charger: Charger) -> str:
 
 
 def when_text(at: datetime) -> str:
-    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place."""
+    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place; from a week on with the
+    date: today's weekday would be read as today.
+    """
     local = in_local_time(at)
     days = (local.date() - in_local_time(timezone.now()).date()).days
     day = _("today") if days == 0 else _("tomorrow") if days == 1 else str(ON_DAY[local.weekday()])
+    if days >= DAYS:
+        day = _("%(day)s, %(date)s,") % {"day": day, "date": formats.date_format(local, "MONTH_DAY_FORMAT")}
     return _("%(day)s at %(time)s") % {"day": day, "time": _time_text(local.time())}
 
 

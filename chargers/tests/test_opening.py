@@ -50,6 +50,18 @@ def test_it_says_when_it_changes(charger, now, words, closed):
         assert opening.closed_text(charger) == closed
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "opens on Monday, 30 November, at 17:00"), ("cs", "otevírá se v pondělí 30. listopadu v 17:00")],
+)
+def test_a_week_on_it_tells_the_date(charger, language, words):
+    registry.set_hours(charger, week_of([Window(0, 34, 35)]))
+    with time_machine.travel(at("Mon 17:45"), tick=False), translation.override(language):
+        assert words in opening.closed_text(charger)
+    with time_machine.travel(at("Tue 00:15"), tick=False):
+        assert opening.closed_text(charger) == "closed, opens on Monday at 17:00"
+
+
 def test_at_any_time(charger):
     assert opening.lines(charger) == []
     assert (opening.in_short(charger), opening.now_text(charger), opening.closed_text(charger)) == (
