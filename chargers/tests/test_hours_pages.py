@@ -204,7 +204,7 @@ def test_its_owner_reads_them_where_it_is_managed_and_at_the_end_of_the_set_up(c
         page = client_of(bob).get(reverse(name, args=[charger.pk])).content.decode()
         assert "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day" in page
     admin = client_of(oscar).get(reverse("admin:chargers_charger_change", args=[charger.pk])).content.decode()
-    assert "Mon to Fri 17:00 to 07:00; Sat, Sun all day" in admin
+    assert "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day" in admin
 
 
 # ------------------------------------------------------------------------------------------------ how exactly
