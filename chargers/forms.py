@@ -54,11 +54,8 @@ class PlaceForm(forms.Form):
     postal_code = forms.CharField(label=_("Postal code"), max_length=20, required=False)
     latitude = DegreesField(label=_("Latitude"), limit=90)
     longitude = DegreesField(label=_("Longitude"), limit=180)
-    is_position_public = forms.BooleanField(
-        label=_("What everybody sees"),
-        required=False,
-        widget=forms.RadioSelect(choices=((False, _("About the area")), (True, _("The exact place")))),
-    )
+    # Its two answers are told in position_choice.html.
+    is_position_public = forms.BooleanField(label=_("What everybody sees"), required=False, widget=forms.RadioSelect())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
