@@ -67,5 +67,6 @@ def problem(request: PersonRequest, pk: int) -> HttpResponse:
             return redirect("problem", pk)
     except Refused as refusal:
         form.add_error(None, str(refusal))
+        report.refresh_from_db(fields=["closed_at"])
     context = {"report": report, "form": form}
     return render(request, "chargers/problem.html", context, status=400 if form.is_bound else 200)

@@ -334,9 +334,22 @@ def test_problems_are_answered_on_their_page_and_closed_by_an_action(everything,
     run_action(client, ProblemReport, "close", problem)
     problem.refresh_from_db()
     assert problem.status == "closed"
-    assert client.post(page, {"answer": "No."}).status_code == 409
+    late = client.post(page, {"answer": "It comes on Friday."}).content.decode()
+    assert "This report is closed, so the answer was not saved." in late
+    assert "It comes on Friday.</textarea>" in late
     problem.refresh_from_db()
     assert problem.answer == "You get it back."
+
+
+def test_an_answer_that_nobody_has_changed_stays_its_authors(everything, oscar: User, bob: User, client_of):
+    problem = ProblemReport.objects.get()
+    before = problems.answer(problem, by=bob, text="You get it back.\nOn Friday.")
+    written = Letter.objects.count()
+    page = address(ProblemReport, "change", problem.pk)
+    assert client_of(oscar).post(page, {"answer": "You get it back.\r\nOn Friday."}).status_code == 302
+    problem.refresh_from_db()
+    assert (problem.answered_by, problem.answered_at) == (bob, before.answered_at)
+    assert Letter.objects.count() == written
 
 
 def test_an_operator_ends_logins_and_revokes_tokens(oscar: User, bob: User, client_of):
