@@ -1,6 +1,9 @@
 """What the lists of chargers' rows have in common."""
 
-from django.db.models import Q
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -11,6 +14,7 @@ from accounts.admin import (
     name_fields,
 )
 from accounts.models import User
+from chargers import glossary
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -34,6 +38,16 @@ name_fields(Command, connector=_("connector"), session=_("session"), requested_b
 def operator(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
+
+
+def worded(field: str, words: glossary.Words, name: Any) -> Any:
+    """A column or a line with what a charger told, in plain words and in its own."""
+
+    @admin.display(description=name, ordering=field)
+    def column(row: Model) -> str:
+        return glossary.both(words, getattr(row, field))
+
+    return column
 
 
 def chargers_called(text: str) -> list[int]:

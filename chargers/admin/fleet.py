@@ -18,11 +18,12 @@ from accounts.admin import (
 )
 from chargers import (
     control,
+    glossary,
     live,
     opening,
     registry,
 )
-from chargers.admin.base import LISTS, TO_CHARGER, operator
+from chargers.admin.base import LISTS, TO_CHARGER, operator, worded
 from chargers.models import (
     Charger,
     Connector,
@@ -33,6 +34,11 @@ THEIR_OWNERS_TOO = frozenset({
     "name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude", "access", "is_sharing",
     "is_enabled",
 })  # fmt: skip
+
+
+STATE, FAULT = worded("status", glossary.STATES, _("status")), worded("error_code", glossary.FAULTS, _("error"))
+UPDATE = worded("firmware_status", glossary.UPDATES, _("firmware update"))
+UPLOAD = worded("diagnostics_status", glossary.UPLOADS, _("diagnostics upload"))
 
 
 class OnlineFilter(admin.SimpleListFilter):
@@ -58,8 +64,8 @@ class ConnectorInline(admin.TabularInline):
     model = Connector
     extra = 0
     can_delete = False
-    fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code")
-    readonly_fields = ("connector_id", "tariff", "status", "error_code")
+    fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", STATE, FAULT)
+    readonly_fields = ("connector_id", "tariff", STATE, FAULT)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         return super().get_queryset(request).select_related("charger", "tariff")
@@ -93,14 +99,14 @@ class ChargerAdmin(KeptAdmin):
         )}),
         (_("Hardware"), {"fields": (
             "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
-            "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+            "meter_serial_number", STATE, FAULT, UPDATE, UPLOAD, "configuration",
         )}),
         (_("Times"), {"fields": ("created_at", "deleted_at")}),
     )  # fmt: skip
     readonly_fields = (
         "lists", "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
         "last_boot_at", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
-        "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+        "meter_serial_number", STATE, FAULT, UPDATE, UPLOAD, "configuration",
         "created_at", "deleted_at", "weekly_hours", "is_position_public",
     )  # fmt: skip
 
@@ -155,17 +161,28 @@ class ChargerAdmin(KeptAdmin):
         self.for_each(request, chargers, registry.delete)
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(told, glossary.both(glossary.STATES, told)) for told in glossary.STATES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @admin.register(Connector)
 class ConnectorAdmin(KeptAdmin):
-    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", "status", "status_at")
-    list_filter = ("status", "type", "current", "is_enabled")
+    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", STATE, "status_at")
+    list_filter = (StateFilter, "type", "current", "is_enabled")
     search_fields = ("charger__name", "charger__identity")
     list_select_related = ("charger", "tariff")
     fields = (
-        "charger", "connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code",
-        "info", "status_at",
+        "charger", "connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", STATE, FAULT, "info",
+        "status_at",
     )  # fmt: skip
-    readonly_fields = ("charger", "connector_id", "tariff", "status", "error_code", "info", "status_at")
+    readonly_fields = ("charger", "connector_id", "tariff", STATE, FAULT, "info", "status_at")
 
     def save_model(self, request: HttpRequest, obj: Connector, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

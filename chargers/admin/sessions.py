@@ -25,16 +25,28 @@ from billing.admin import money_column
 from chargers import (
     authorization,
     commands,
+    glossary,
     sessions,
     settlement,
     shapes,
 )
-from chargers.admin.base import TO_CHARGER, TO_SESSION, ChargersFactsAdmin, operator
+from chargers.admin.base import TO_CHARGER, TO_SESSION, ChargersFactsAdmin, operator, worded
 from chargers.models import (
     ChargingSession,
     MeterValue,
     UnmatchedStop,
 )
+
+END = worded("stop_reason", glossary.ENDS, _("stop reason"))
+
+
+class EndedAdmin(ChargersFactsAdmin):
+    """What has an end that a charger gave a reason for."""
+
+    readonly_fields = (END,)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [name for name in super().get_fields(request, obj) if name != "stop_reason"]
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -68,7 +80,7 @@ class RefusalFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ChargersFactsAdmin):
+class ChargingSessionAdmin(EndedAdmin):
     list_display = ("id", TO_CHARGER, "driver", "state", "began", "energy", money_column("cost", _("cost")))
     list_filter = (
         AttentionFilter, "status", "closed_by", RefusalFilter, "is_clock_doubtful", "start_received_at"
@@ -150,6 +162,6 @@ class MeterValueAdmin(ChargersFactsAdmin):
 
 
 @admin.register(UnmatchedStop)
-class UnmatchedStopAdmin(ChargersFactsAdmin):
-    list_display = ("id", TO_CHARGER, "transaction_id", "id_tag_text", "meter_stop_wh", "stop_reason", "received_at")
+class UnmatchedStopAdmin(EndedAdmin):
+    list_display = ("id", TO_CHARGER, "transaction_id", "id_tag_text", "meter_stop_wh", END, "received_at")
     list_select_related = ("charger",)

@@ -12,6 +12,7 @@ from accounts.admin import (
     LatestValuesFilter,
     people_called,
 )
+from chargers import glossary, shapes
 from chargers.admin.base import TO_CHARGER, ChargersFactsAdmin
 from chargers.models import (
     Command,
@@ -44,8 +45,10 @@ class CommandAdmin(ChargersFactsAdmin):
         "created_at",
         "sent_at",
         "answered_at",
+        "reply",
         "error",
     )
+    readonly_fields = ("state", "reply")
     list_filter = (CommandStateFilter, "action")
     search_help_text = _("A charger, or the person who asked")
     list_select_related = ("charger", "requested_by")
@@ -55,7 +58,11 @@ class CommandAdmin(ChargersFactsAdmin):
 
     @admin.display(description=_("state"))
     def state(self, command: Command) -> str:
-        return command.status
+        return str(shapes.OUTCOMES[command.status])
+
+    @admin.display(description=_("answer"))
+    def reply(self, command: Command) -> str:
+        return glossary.both(glossary.ANSWERS, (command.result or {}).get("status"))
 
 
 class RefusedFilter(admin.SimpleListFilter):

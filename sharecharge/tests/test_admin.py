@@ -255,6 +255,34 @@ def test_every_shown_column_has_a_name_of_ours(model):
             assert isinstance(field.verbose_name, Promise), field.name
 
 
+def test_it_says_in_plain_words_what_a_charger_told(oscar: User, held: ChargingSession, client_of):
+    charger, client = held.charger, client_of(oscar)
+    told = {"status": "SuspendedEV", "error_code": "HighTemperature"}
+    charger.connectors.update(**told)
+    Charger.objects.update(**told, firmware_status="Installing", diagnostics_status="Uploaded")
+    ChargingSession.objects.update(stop_reason="EVDisconnected")
+    UnmatchedStop.objects.create(
+        charger=charger, transaction_id="7", received_at=timezone.now(), stop_reason="PowerLoss"
+    )
+    Command.objects.create(
+        charger=charger, action="unlock", expires_at=timezone.now(), answered_at=timezone.now(),
+        result={"status": "UnlockFailed"},
+    )  # fmt: skip
+    connector = held.connector
+    assert connector is not None
+    state, fault = "the car takes nothing at the moment (SuspendedEV)", "it is too hot inside (HighTemperature)"
+    for page, words in (
+        (address(Connector, "changelist"), [state]),
+        (address(Connector, "change", connector.pk), [state, fault]),
+        (address(Charger, "change", charger.pk), [state, fault, "is being installed (Installing)", "sent (Uploaded)"]),
+        (address(ChargingSession, "change", held.pk), ["the car was unplugged (EVDisconnected)"]),
+        (address(UnmatchedStop, "changelist"), ["the power failed (PowerLoss)"]),
+        (address(Command, "changelist"), ["The charger turned it down", "the plug did not let go (UnlockFailed)"]),
+    ):
+        text = client.get(page).content.decode()
+        assert [it for it in words if it not in text] == [], page
+
+
 def test_the_list_of_sessions_is_narrow(oscar: User, held: ChargingSession, client_of):
     at = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     ChargingSession.objects.update(start_received_at=at)
