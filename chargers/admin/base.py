@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import (
     MATCHES,
     EndlessAdmin,
+    UserAdmin,
+    Way,
     linked,
     name_fields,
 )
@@ -58,8 +60,21 @@ def chargers_called(text: str) -> list[int]:
 
 TO_CHARGER, TO_SESSION = linked("charger", _("charger")), linked("session", _("session"))
 
-# The lists of a charger's own rows, by the name of their model.
-LISTS = ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport", "photo")
+# The lists of what belongs to a charger, to a session, and to a person.
+OF_A_CHARGER = tuple(
+    Way(f"chargers.{name}", "charger__id__exact={}")
+    for name in ("chargingsession", "message", "connectionattempt", "command", "metervalue", "problemreport", "photo")
+)
+OF_A_SESSION = tuple(
+    Way(f"chargers.{name}", "session__id__exact={}") for name in ("metervalue", "command", "problemreport")
+)
+IN_THE_LEDGER = (Way("billing.transfer", "q={}"), Way("billing.hold", "q={}"))
+UserAdmin.ways += [
+    Way("chargers.charger", "owner__id__exact={}"),
+    Way("chargers.chargingsession", "user__id__exact={}", _("sessions as the driver")),
+    Way("chargers.chargingsession", "owner__id__exact={}", _("sessions as the owner")),
+    Way("chargers.problemreport", "reporter__id__exact={}"),
+]
 
 
 class ChargersFactsAdmin(EndlessAdmin):

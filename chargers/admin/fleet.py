@@ -3,18 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import (
     KeptAdmin,
     LivingFilter,
+    links,
 )
 from chargers import (
     control,
@@ -23,7 +21,7 @@ from chargers import (
     opening,
     registry,
 )
-from chargers.admin.base import LISTS, TO_CHARGER, operator, worded
+from chargers.admin.base import OF_A_CHARGER, TO_CHARGER, operator, worded
 from chargers.models import (
     Charger,
     Connector,
@@ -123,12 +121,7 @@ class ChargerAdmin(KeptAdmin):
 
     @admin.display(description=_("its lists"))
     def lists(self, charger: Charger) -> str:
-        links = [
-            (reverse(f"admin:chargers_{name}_changelist"), charger.pk, apps.get_model("chargers", name)._meta)
-            for name in LISTS
-        ]
-        named = ((url, key, meta.verbose_name_plural) for url, key, meta in links)
-        return format_html_join(" · ", '<a href="{}?charger__id__exact={}">{}</a>', named)
+        return links(charger.pk, OF_A_CHARGER)
 
     def save_model(self, request: HttpRequest, obj: Charger, form: Any, change: bool) -> None:
         """What owners change, too, goes their way, so that all the same follows from it."""

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import (
     LatestValuesFilter,
     people_called,
+    seconds_column,
 )
 from chargers import glossary, shapes
 from chargers.admin.base import TO_CHARGER, ChargersFactsAdmin
@@ -78,7 +79,15 @@ class RefusedFilter(admin.SimpleListFilter):
 
 @admin.register(ConnectionAttempt)
 class ConnectionAttemptAdmin(ChargersFactsAdmin):
-    list_display = ("last_at", "outcome", "path", TO_CHARGER, "remote_address", "subprotocols", "count")
+    list_display = (
+        seconds_column("last_at", _("last")),
+        "outcome",
+        "path",
+        TO_CHARGER,
+        "remote_address",
+        "subprotocols",
+        "count",
+    )
     list_filter = (RefusedFilter, "outcome")
     search_help_text = _("A charger, or the whole address that somebody came from")
     list_select_related = ("charger",)
@@ -94,13 +103,17 @@ class ActionFilter(LatestValuesFilter):
 
 @admin.register(Message)
 class MessageAdmin(ChargersFactsAdmin):
-    list_display = ("at", TO_CHARGER, "direction", "action", "failure", "short")
+    list_display = (seconds_column("at", _("time")), TO_CHARGER, "direction", "action", "failure", "short", "reply")
     list_filter = ("at", "direction", "is_error", ActionFilter)
     list_select_related = ("charger",)
 
     @admin.display(description=_("request"))
     def short(self, message: Message) -> str:
         return Truncator(message.request).chars(80)
+
+    @admin.display(description=_("response"))
+    def reply(self, message: Message) -> str:
+        return Truncator(message.response).chars(60)
 
     @admin.display(description=_("error"))
     def failure(self, message: Message) -> str:
