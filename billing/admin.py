@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.admin import EndlessAdmin, ReadOnlyAdmin, key_in, name_fields, people_called
+from accounts.admin import EndlessAdmin, ReadOnlyAdmin, UserAdmin, Way, key_in, links, name_fields, people_called
 from accounts.models import User
 from billing import audit, bills, ledger, payouts, providers, units
 from billing.models import Account, Checkpoint, Entry, Hold, LedgerCheck, Payout, Tariff, TopUp, Transfer
@@ -36,6 +36,10 @@ name_fields(Tariff, owner=gettext_lazy("owner"))
 name_fields(Payout, user=gettext_lazy("user"), decided_by=gettext_lazy("decided by"))
 name_fields(Checkpoint, account=gettext_lazy("account"))
 name_fields(LedgerCheck, cleared_by=gettext_lazy("cleared by"))
+
+UserAdmin.ways += [Way(f"billing.{name}", "user__id__exact={}") for name in ("account", "topup", "payout")]
+OF_AN_ACCOUNT = tuple(Way(f"billing.{name}", "account__id__exact={}") for name in ("entry", "hold"))
+BALANCE, HELD = money_column("balance", gettext_lazy("balance")), money_column("held", gettext_lazy("on hold"))
 
 
 def accounts_of(text: str) -> list[int]:
@@ -61,15 +65,16 @@ class AccountStateFilter(admin.SimpleListFilter):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    list_display = (
-        "kind",
-        "user",
-        money_column("balance", gettext_lazy("balance")),
-        money_column("held", gettext_lazy("on hold")),
-    )
+    list_display = ("kind", "user", BALANCE, HELD)
     list_filter = ("kind", AccountStateFilter)
     search_fields = ("user__email", "user__name")
     list_select_related = ("user",)
+    fields = ("kind", "user", BALANCE, HELD, "lists")
+    readonly_fields = (BALANCE, HELD, "lists")
+
+    @admin.display(description=gettext_lazy("its lists"))
+    def lists(self, account: Account) -> str:
+        return links(account.pk, OF_AN_ACCOUNT)
 
 
 class EntryInline(admin.TabularInline):

@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
-from chargers import authorization, settlement
+from chargers import authorization, opening, pictures, settlement
 from chargers.hours import ALWAYS, DAYS, HALF_HOUR_MINUTES, OF_DAY, Week, Window, clock_time, week_of
 from chargers.models import Charger, ChargingSession, Connector, Photo, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
@@ -53,11 +54,8 @@ class PlaceForm(forms.Form):
     postal_code = forms.CharField(label=_("Postal code"), max_length=20, required=False)
     latitude = DegreesField(label=_("Latitude"), limit=90)
     longitude = DegreesField(label=_("Longitude"), limit=180)
-    is_position_public = forms.BooleanField(
-        label=_("What everybody sees"),
-        required=False,
-        widget=forms.RadioSelect(choices=((False, _("About the area")), (True, _("The exact place")))),
-    )
+    # Its two answers are told in position_choice.html.
+    is_position_public = forms.BooleanField(label=_("What everybody sees"), required=False, widget=forms.RadioSelect())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -119,6 +117,7 @@ class HoursForm(forms.Form):
         windows = [[it for it in week.windows() if it.day == day] for day in range(DAYS)]
         self.per_day = max(2, *map(len, windows))
         initial: dict[str, Any] = {"when": "always" if week.is_always else "hours"}
+        self.tails = [None if of_day else opening.tail(week, day) for day, of_day in enumerate(windows)]
         for key, of_day in zip(self.KEYS, windows, strict=True):
             is_all_day = week.is_always or any(it.is_all_day for it in of_day)
             initial[f"{key}_kind"] = "all" if is_all_day else "hours" if of_day else "closed"
@@ -133,10 +132,17 @@ class HoursForm(forms.Form):
 
     @property
     def days(self) -> list[dict[str, Any]]:
-        """For the page: each day's choice, its times in pairs, and whether the later pairs are used."""
+        """For the page: each day's choice, its times in pairs, whether the later pairs are used, and what is open
+        there of the day before."""
         return [
-            {"kind": self[f"{key}_kind"], "first": pairs[0], "more": pairs[1:], "has_more": _are_used(pairs[1:])}
-            for key in self.KEYS
+            {
+                "kind": self[f"{key}_kind"],
+                "first": pairs[0],
+                "more": pairs[1:],
+                "has_more": _are_used(pairs[1:]),
+                "tail": _tail_text(tail),
+            }
+            for key, tail in zip(self.KEYS, self.tails, strict=True)
             if (pairs := [(self[f"{key}_from{it}"], self[f"{key}_to{it}"]) for it in range(self.per_day)])
         ]
 
@@ -146,8 +152,9 @@ class HoursForm(forms.Form):
         for name in self._unasked(cleaned):
             self.errors.pop(name, None)
         if cleaned.get("when") == "hours":
-            windows = [window for day in range(DAYS) for window in self._windows(day, cleaned)]
-            cleaned["week"] = week_of(windows)
+            windows = dict(pair for day in range(DAYS) for pair in self._windows(day, cleaned))
+            self._refuse_overlaps(windows)
+            cleaned["week"] = week_of(windows.values())
         else:
             cleaned["week"] = ALWAYS
         return cleaned
@@ -157,10 +164,20 @@ class HoursForm(forms.Form):
         days = {key for key in self.KEYS if cleaned.get("when") == "always" or cleaned.get(f"{key}_kind") != "hours"}
         return [name for name in self.fields if name != "when" and name[:3] in days and not name.endswith("_kind")]
 
-    def _windows(self, day: int, cleaned: dict[str, Any]) -> Iterator[Window]:
+    def _refuse_overlaps(self, windows: dict[str, Window]) -> None:
+        """One of the two is a slip. A day that is open throughout may swallow the end of the evening before."""
+        timed = [(name, window) for name, window in windows.items() if not window.is_all_day]
+        for at, (name, window) in enumerate(timed):
+            other = next((it for _name, it in timed[:at] if it.overlaps(window)), None)
+            if other is not None:
+                words = {"day": WEEKDAYS[other.day], "times": opening.window_text(other, [other.day])}
+                self.add_error(name, _("These hours overlap with those of %(day)s, %(times)s.") % words)
+
+    def _windows(self, day: int, cleaned: dict[str, Any]) -> Iterator[tuple[str, Window]]:
+        """Each with the name of the field where it begins."""
         key = self.KEYS[day]
         if cleaned.get(f"{key}_kind") == "all":
-            yield Window(day, 0, OF_DAY)
+            yield f"{key}_kind", Window(day, 0, OF_DAY)
         if cleaned.get(f"{key}_kind") != "hours":
             return
         names = [(f"{key}_from{number}", f"{key}_to{number}") for number in range(self.per_day)]
@@ -169,7 +186,7 @@ class HoursForm(forms.Form):
         for begin_name, end_name in names:
             begin, end = cleaned.get(begin_name), cleaned.get(end_name)
             if begin is not None and end is not None and self._is_window(begin, end, end_name):
-                yield Window(day, begin, end if end > begin else end + OF_DAY)
+                yield begin_name, Window(day, begin, end if end > begin else end + OF_DAY)
             for name, other in ((begin_name, end_name), (end_name, begin_name)):
                 if self[other].data and not self[name].data:
                     self.add_error(name, _("This time is missing."))
@@ -183,6 +200,13 @@ class HoursForm(forms.Form):
 
 def _are_used(pairs: list[tuple[forms.BoundField, forms.BoundField]]) -> bool:
     return any(field.value() not in (None, "") or field.errors for pair in pairs for field in pair)
+
+
+def _tail_text(tail: Window | None) -> str:
+    if tail is None:
+        return ""
+    end = opening.time_text(clock_time(tail.end))
+    return str(_("Until %(end)s it is still open from the day before.") % {"end": end})
 
 
 class PhotoForm(forms.Form):
@@ -213,6 +237,13 @@ class NewPhotoForm(PhotoForm):
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
     )
     field_order = ("file", "description", "audience")
+
+    def clean_file(self) -> UploadedFile:
+        """By what it says of itself, before any of it is read into memory."""
+        file: UploadedFile = self.cleaned_data["file"]
+        if (file.size or 0) > pictures.MOST_BYTES:
+            raise forms.ValidationError(pictures.TOO_LARGE, code="photo_too_large")
+        return file
 
 
 class LimitForm(forms.Form):
@@ -276,6 +307,11 @@ class FilterForm(forms.Form):
     def more_count(self) -> int:
         """How many of the folded fields say something."""
         return sum(bool(self[name].value()) for name in ("connector", "current", "power", "price"))
+
+    @property
+    def asks_for_now(self) -> bool:
+        """What is found depends on the hours. For a valid form."""
+        return self.cleaned_data["free"] or self.cleaned_data["usable"]
 
     def chosen(self, chargers: ChargerQuerySet, user: User | None) -> ChargerQuerySet:
         """Those of the chargers that are looked for. For a valid form."""

@@ -132,6 +132,12 @@ def say(words: Words, told: Any) -> str:
     return str(words.get(told, told))
 
 
+def both(words: Words, told: Any) -> str:
+    """For operators, who look the word up in the standard, too: "the car takes nothing at the moment (SuspendedEV)"."""
+    plain = say(words, told)
+    return plain if plain in (told, units.NOTHING) else f"{plain} ({told})"
+
+
 def fault(code: str, info: str) -> str:
     """An error code and what the charger says of it, which is in its own language; empty when all is well."""
     code = "" if code in ("", "NoError") else say(FAULTS, code)

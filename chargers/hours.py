@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 DAYS = 7
 OF_DAY = 48  # half-hours
+NOON = OF_DAY // 2
 OF_WEEK = DAYS * OF_DAY
 HALF_HOUR_MINUTES = 30
 # Every zone is off UTC by a multiple of it, so each half-hour on the wall begins with one of these.
 STEP = timedelta(minutes=15)
-HORIZON = 8 * 24 * 4  # steps: a week, and what a change of the clocks moves
+# Steps: two weeks and a day. Once a year what opens only in the hour that is skipped in spring stays closed that week.
+HORIZON = 15 * 24 * 4
 
 
 class Window(NamedTuple):
@@ -33,6 +35,11 @@ class Window(NamedTuple):
     @property
     def is_all_day(self) -> bool:
         return self.begin == 0 and self.end == OF_DAY
+
+    def overlaps(self, other: "Window") -> bool:
+        """At some half-hour of the week both are open."""
+        later = (other.day * OF_DAY + other.begin - self.day * OF_DAY - self.begin) % OF_WEEK
+        return later < self.end - self.begin or OF_WEEK - later < other.end - other.begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +129,12 @@ def _pieces(day: str) -> list[tuple[int, int]]:
 
 
 def _morning(today: list[tuple[int, int]], yesterday: list[tuple[int, int]]) -> int:
-    """How much of this day belongs to the evening before. Together they are less than a day, or nobody would say so."""
+    """How much of this day belongs to the evening before. Together they are less than a day, and over before noon, or
+    nobody would say so."""
     if not today or not yesterday:
         return 0
     (morning_begin, morning_end), (evening_begin, evening_end) = today[0], yesterday[-1]
-    is_joined = morning_begin == 0 and evening_end == OF_DAY and morning_end < evening_begin
+    is_joined = morning_begin == 0 and evening_end == OF_DAY and morning_end < min(evening_begin, NOON)
     return morning_end if is_joined else 0
 
 

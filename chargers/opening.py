@@ -32,12 +32,17 @@ def lines(charger: Charger) -> list[dict[str, Any]]:
         return []
     today = in_local_time(timezone.now()).weekday()
     return [
-        {"days": _days_text(days), "times": times, "is_today": today in days} for times, days in _days_by_times(week)
+        {
+            "days": _days_text(days),
+            "times": [window_text(window, days) for window in windows] or [_("closed all day")],
+            "is_today": today in days,
+        }
+        for windows, days in _days_alike(week)
     ]
 
 
 def in_short(charger: Charger) -> str:
-    """All of it in one line: "Mon to Fri 17:00 to 07:00, Sat, Sun all day"."""
+    """All of it in one line: "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day"."""
     told = [f"{line['days']} {', '.join(line['times'])}" for line in lines(charger)]
     return "; ".join(told) or _("at any time")
 
@@ -60,31 +65,51 @@ def closed_text(charger: Charger) -> str:
 
 
 def when_text(at: datetime) -> str:
-    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place."""
+    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place; from a week on with the
+    date: today's weekday would be read as today.
+    """
     local = in_local_time(at)
     days = (local.date() - in_local_time(timezone.now()).date()).days
     day = _("today") if days == 0 else _("tomorrow") if days == 1 else str(ON_DAY[local.weekday()])
-    return _("%(day)s at %(time)s") % {"day": day, "time": _time_text(local.time())}
+    if days >= DAYS:
+        day = _("%(day)s, %(date)s,") % {"day": day, "date": formats.date_format(local, "MONTH_DAY_FORMAT")}
+    return _("%(day)s at %(time)s") % {"day": day, "time": time_text(local.time())}
 
 
-def _days_by_times(week: Week) -> list[tuple[tuple[str, ...], list[int]]]:
-    """Days whose times read alike, in the order of the week."""
+def tail(week: Week, day: int) -> Window | None:
+    """What the evening before leaves open of a day, seen from there: it begins before midnight, at less than 0."""
+    for window in week.windows():
+        if window.end > OF_DAY and (window.day + 1) % DAYS == day:
+            return Window(day, window.begin - OF_DAY, window.end - OF_DAY)
+    return None
+
+
+def _days_alike(week: Week) -> list[tuple[list[Window], list[int]]]:
+    """Days with the windows that begin there at the same times, in the order of the week; without one, its tail."""
+    found: dict[tuple[tuple[int, int], ...], tuple[list[Window], list[int]]] = {}
     windows = week.windows()
-    found: dict[tuple[str, ...], list[int]] = {}
     for day in range(DAYS):
-        texts = tuple(_window_text(window) for window in windows if window.day == day)
-        found.setdefault(texts or (_("closed all day"),), []).append(day)
-    return list(found.items())
+        left = tail(week, day)
+        of_day = [window for window in windows if window.day == day] or ([left] if left else [])
+        found.setdefault(tuple((it.begin, it.end) for it in of_day), (of_day, []))[1].append(day)
+    return list(found.values())
 
 
-def _window_text(window: Window) -> str:
+def window_text(window: Window, days: list[int]) -> str:
+    """Of all these days, on which it begins."""
     if window.is_all_day:
         return _("all day")
-    end = "24:00" if window.end == OF_DAY else _time_text(clock_time(window.end))
-    return _("%(begin)s to %(end)s") % {"begin": _time_text(clock_time(window.begin)), "end": end}
+    end = "24:00" if window.end == OF_DAY else time_text(clock_time(window.end))
+    if window.begin < 0:
+        return _("until %(end)s") % {"end": end}
+    text = _("%(begin)s to %(end)s") % {"begin": time_text(clock_time(window.begin)), "end": end}
+    if window.end <= OF_DAY:
+        return text
+    next_day = str(WEEKDAYS_ABBR[(days[0] + 1) % DAYS]) if len(days) == 1 else _("next day")
+    return f"{text} ({next_day})"
 
 
-def _time_text(at: time) -> str:
+def time_text(at: time) -> str:
     return formats.time_format(at, "TIME_FORMAT")
 
 

@@ -45,17 +45,23 @@ def add(charger: Charger, data: bytes, *, audience: Audience, description: str) 
 
 
 def change(photo: Photo, *, audience: Audience, description: str) -> None:
-    """Another audience is another address: what was kept of the old one leads nowhere."""
-    if audience != photo.audience:
-        photo.audience, photo.key = audience, new_key()
-    photo.description = description
-    _save(photo, "audience", "key", "description")
+    """Another audience is another address: what was kept of the old one leads nowhere.
+
+    Refused: it was deleted meanwhile.
+    """
+    with transaction.atomic():
+        charger = _lock(photo)
+        if audience != photo.audience:
+            photo.audience, photo.key = audience, new_key()
+        photo.description = description
+        photo.save(update_fields=["audience", "key", "description"])
+        live.publish_charger(charger)
 
 
 def put_first(photo: Photo) -> None:
-    """It becomes the title photo; the others keep their order."""
+    """It becomes the title photo; the others keep their order. Refused: it was deleted meanwhile."""
     with transaction.atomic():
-        charger = Charger.objects.select_for_update(no_key=True).get(pk=photo.charger_id)
+        charger = _lock(photo)
         others = charger.photos.exclude(pk=photo.pk)
         for position, each in enumerate([photo, *others], start=1):
             each.position = position
@@ -64,16 +70,24 @@ def put_first(photo: Photo) -> None:
 
 
 def delete(photo: Photo) -> None:
-    """For good."""
+    """For good. Refused: it was deleted meanwhile."""
     with transaction.atomic():
-        live.publish_charger(photo.charger)
+        live.publish_charger(_lock(photo))
         photo.delete()
 
 
-def _save(photo: Photo, *fields: str) -> None:
-    with transaction.atomic():
-        photo.save(update_fields=fields)
-        live.publish_charger(photo.charger)
+def no_photo() -> Refused:
+    return Refused("no_photo", _("This photo is not there any more."), status=404)
+
+
+def _lock(photo: Photo) -> Charger:
+    """The row of its charger, which all photos of it are changed under; `photo` becomes what it is by then."""
+    charger = Charger.objects.select_for_update(no_key=True).get(pk=photo.charger_id)
+    try:
+        photo.refresh_from_db()
+    except Photo.DoesNotExist:
+        raise no_photo() from None
+    return charger
 
 
 # ------------------------------------------------------------------------------------------------ who sees what

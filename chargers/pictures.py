@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from sharecharge.errors import Refused
 
@@ -32,6 +32,9 @@ TURNS = {
 }
 # Brands of the container that HEIC and AVIF share with videos (ISO/IEC 23008-12).
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+
+# What the library says of a damaged file. One of no kind that it knows is an OSError.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 # One at a time in each process: the biggest pictures need 200 MB while they are looked at.
 looking = threading.Lock()
@@ -58,7 +61,7 @@ def make(data: bytes) -> Made:
             large = _pixels(data)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise _too_many_pixels() from None
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error):
+        except DAMAGE:
             raise Refused("photo_unreadable", UNREADABLE, status=400, field="file") from None
         small = large.copy()
         small.thumbnail((SMALL, SMALL))
@@ -95,7 +98,12 @@ def _orientation(opened: Image.Image) -> int:
     `exif_transpose` writes the rest of the tags anew, and fails at odd ones."""
     try:
         told = opened.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # whatever is wrong with its tags, the pixels are what counts
+    except (
+        *DAMAGE,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+    ):  # tags of any type and number; the pixels are what counts
         return 1
     return told if isinstance(told, int) else 1
 

@@ -2,22 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from math import asin, cos, radians, sin, sqrt
 
 import orjson
+from django.utils import timezone
 from django.utils.formats import get_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from billing import units
 from chargers import shapes
+from chargers.hours import Week
 from chargers.models import Charger, Connector
-from chargers.models.fleet import ChargerQuerySet
+from chargers.models.fleet import ChargerQuerySet, in_local_time
 from chargers.shapes import Shape
 
 BOX_LIMIT = 500
 # Counted up when a pin tells something else: browsers keep an old answer for as long as its version holds.
-FORMAT = 3
+FORMAT = 4
 EARTH_RADIUS_M = 6_371_000
 Point = tuple[float, float]  # latitude, longitude in degrees
 # How far around a place the list without a map looks, in degrees of latitude: about 55 km.
@@ -59,8 +62,15 @@ def find(chargers: ChargerQuerySet, *, limit: int) -> list[Charger]:
     return list(shapes.with_connectors(chargers.only(*COLUMNS)).order_by("code")[:limit])
 
 
-def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
-    """Changes whenever `of` would tell something else of them. Costs a fraction of it."""
+def next_change(chargers: ChargerQuerySet) -> datetime | None:
+    """When the first of them opens or closes by its hours; None: never. Of a part, where there are very many."""
+    weeks = chargers.exclude(hours="").order_by().values_list("hours", flat=True).distinct()[:BOX_LIMIT]
+    now = in_local_time(timezone.now())
+    return min(filter(None, (Week(hours).changes_at(now) for hours in weeks)), default=None)
+
+
+def version(chargers: Sequence[Charger], *, near: Point | None = None, changes_at: datetime | None = None) -> str:
+    """Changes whenever `of` would tell something else of them, or another time. Costs a fraction of it."""
     told = [
         (
             *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
@@ -70,7 +80,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None) -> str:
         )
         for charger in chargers
     ]
-    data = orjson.dumps([FORMAT, get_language(), units.symbol(), near, told])
+    data = orjson.dumps([FORMAT, get_language(), units.symbol(), near, changes_at, told])
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 

@@ -15,6 +15,7 @@ Kind = ProblemReport.Kind
 
 # Of one person that nobody has answered. Whoever has more writes letters, not reports.
 MOST_OPEN = 20
+CLOSED = _("This report is closed, so the answer was not saved.")
 NO_CHARGER = Refused("no_charger", _("There is no such charger."), status=404, field="charger")
 
 
@@ -62,8 +63,7 @@ def _check(subject: Subject, by: User) -> None:
 
 def may_report(charger: Charger, user: User) -> bool:
     """Whoever may open its page; and who has charged there, or earned by it, also when it is private or deleted."""
-    is_open = charger.deleted_at is None and visibility.may_open(charger, user)
-    return is_open or charger.sessions.of_person(user).exists()
+    return visibility.may_open(charger, user) or charger.sessions.of_person(user).exists()
 
 
 def charger_to_report(pk: int, *, by: User) -> Charger:
@@ -80,6 +80,7 @@ def _may_see(session: ChargingSession, by: User) -> bool:
 
 def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
     """By the charger's owner or an operator. A later answer replaces an earlier one; each is told to the reporter.
+    The same words again are no other answer, and stay their author's.
 
     Refused: `by` is neither, or the report is closed.
     """
@@ -88,7 +89,9 @@ def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
     with transaction.atomic():
         problem = ProblemReport.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=problem.pk)
         if problem.closed_at is not None:
-            raise Refused("report_closed", _("This report is closed."))
+            raise Refused("report_closed", CLOSED)
+        if text.splitlines() == problem.answer.splitlines():  # a browser ends lines in a way of its own
+            return problem
         problem.answer, problem.answered_by, problem.answered_at = text, by, timezone.now()
         problem.save(update_fields=["answer", "answered_by", "answered_at"])
         notices.problem_answered(problem)

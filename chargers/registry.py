@@ -19,6 +19,7 @@ from billing.models import Tariff
 from chargers import catalogue, live
 from chargers.hours import ALWAYS, Week
 from chargers.models import Charger, Connector
+from chargers.models.photos import new_key
 from sharecharge.errors import Refused
 
 # No 0/O, 1/I/L: people type these into the menu of a wallbox.
@@ -207,11 +208,16 @@ def _check_hours(week: Week) -> None:
 
 
 def set_access(charger: Charger, access: Charger.Access) -> None:
-    """Who may use it."""
+    """Who may use it. What everybody has kept of its photos while it was public leads nowhere afterwards."""
     with transaction.atomic():
-        live.publish_charger(charger)  # to those who see it now, and below to those who see it then
+        before = Charger.objects.select_for_update(no_key=True).get(pk=charger.pk)
+        live.publish_charger(before)  # to those who see it now, and below to those who see it then
         charger.access = access
         charger.save(update_fields=["access"])
+        if before.access == Charger.Access.PUBLIC != access:
+            for photo in charger.photos.all():
+                photo.key = new_key()
+                photo.save(update_fields=["key"])
         live.publish_charger(charger)
 
 

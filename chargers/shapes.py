@@ -133,6 +133,7 @@ def _example(row: Connector) -> str:
 def place(charger: Charger) -> Shape:
     """A charger's page as everybody may see it. Comes from `with_connectors`."""
     return public(charger) | {
+        "now": timezone.now().isoformat(),
         "seen_at": charger.last_seen_at.isoformat() if charger.last_seen_at else None,
         "hours_text": opening.now_text(charger),
         "connectors": [connector(row) for row in charger.listed_connectors],  # type: ignore[attr-defined]

@@ -1,6 +1,5 @@
 from django.urls import path
 
-from chargers.api.photos import PhotoFile
 from chargers.views import controls, earnings, owners, people, photos, places, reports, sessions, setup
 
 urlpatterns = [
@@ -14,7 +13,7 @@ urlpatterns = [
     path("c/<slug:code>/start/<int:number>/", places.charger_start, name="charger_start"),
     path("reports/", reports.my_reports, name="reports"),
     path("reports/<int:pk>/", reports.report, name="report"),
-    path("photos/<slug:key>/<slug:size>.jpg", PhotoFile.as_view(), name="photo"),
+    path("photos/<slug:key>/<slug:size>.jpg", photos.PhotoFile.as_view(), name="photo"),
     path("commands/<int:pk>/", places.command_page, name="command"),
     path("sessions/", sessions.session_list, name="sessions"),
     path("sessions/export.csv", sessions.session_export, name="session_export"),

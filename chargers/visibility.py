@@ -9,11 +9,12 @@ from sharecharge.errors import Refused
 
 
 def may_open(charger: Charger, user: User | None) -> bool:
-    """Its page opens for its owner and operators, and for everybody while its owner offers it to anyone.
+    """Its page opens for its owner and operators, and for everybody while its owner offers it to anyone; for nobody
+    once it is deleted.
 
     A public charger that is not shared at the moment still opens and says so: people keep links and stickers.
     """
-    return may_manage(charger, user) or charger.access == Charger.Access.PUBLIC
+    return charger.deleted_at is None and (may_manage(charger, user) or charger.access == Charger.Access.PUBLIC)
 
 
 def may_manage(charger: Charger, user: User | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from accounts import id_tags
+from accounts import id_tags, letters
 from accounts.models import IdTag, User
 from billing import providers, wallets
 from chargers import registry
@@ -52,7 +52,7 @@ TOWNS = (
 
 
 # Whoever has no password cannot log in, and is nobody: no letters to addresses that were made up.
-UNREAD = {"mails_receipts": False, "mails_offline": False, "mails_low_balance": False}
+UNREAD = dict.fromkeys(letters.SWITCHES.values(), False)
 
 
 def owner(email: str, *, name: str, password: str | None = None) -> User:

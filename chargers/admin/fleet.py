@@ -3,30 +3,40 @@
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import (
     KeptAdmin,
     LivingFilter,
+    links,
 )
 from chargers import (
     control,
+    glossary,
     live,
     opening,
     registry,
 )
-from chargers.admin.base import LISTS, TO_CHARGER, operator
+from chargers.admin.base import OF_A_CHARGER, TO_CHARGER, operator, worded
 from chargers.models import (
     Charger,
     Connector,
 )
+
+# What `registry.change` knows.
+THEIR_OWNERS_TOO = frozenset({
+    "name", "street", "house_number", "city", "postal_code", "region", "latitude", "longitude", "access", "is_sharing",
+    "is_enabled",
+})  # fmt: skip
+
+
+STATE, FAULT = worded("status", glossary.STATES, _("status")), worded("error_code", glossary.FAULTS, _("error"))
+UPDATE = worded("firmware_status", glossary.UPDATES, _("firmware update"))
+UPLOAD = worded("diagnostics_status", glossary.UPLOADS, _("diagnostics upload"))
 
 
 class OnlineFilter(admin.SimpleListFilter):
@@ -52,8 +62,8 @@ class ConnectorInline(admin.TabularInline):
     model = Connector
     extra = 0
     can_delete = False
-    fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code")
-    readonly_fields = ("connector_id", "tariff", "status", "error_code")
+    fields = ("connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", STATE, FAULT)
+    readonly_fields = ("connector_id", "tariff", STATE, FAULT)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         return super().get_queryset(request).select_related("charger", "tariff")
@@ -87,14 +97,14 @@ class ChargerAdmin(KeptAdmin):
         )}),
         (_("Hardware"), {"fields": (
             "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
-            "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+            "meter_serial_number", STATE, FAULT, UPDATE, UPLOAD, "configuration",
         )}),
         (_("Times"), {"fields": ("created_at", "deleted_at")}),
     )  # fmt: skip
     readonly_fields = (
         "lists", "owner", "identity", "code", "online", "connected_at", "disconnected_at", "last_seen_at", "booted_at",
         "last_boot_at", "vendor", "model", "serial_number", "firmware_version", "iccid", "imsi", "meter_type",
-        "meter_serial_number", "status", "error_code", "firmware_status", "diagnostics_status", "configuration",
+        "meter_serial_number", STATE, FAULT, UPDATE, UPLOAD, "configuration",
         "created_at", "deleted_at", "weekly_hours", "is_position_public",
     )  # fmt: skip
 
@@ -111,21 +121,18 @@ class ChargerAdmin(KeptAdmin):
 
     @admin.display(description=_("its lists"))
     def lists(self, charger: Charger) -> str:
-        links = [
-            (reverse(f"admin:chargers_{name}_changelist"), charger.pk, apps.get_model("chargers", name)._meta)
-            for name in LISTS
-        ]
-        named = ((url, key, meta.verbose_name_plural) for url, key, meta in links)
-        return format_html_join(" · ", '<a href="{}?charger__id__exact={}">{}</a>', named)
+        return links(charger.pk, OF_A_CHARGER)
 
     def save_model(self, request: HttpRequest, obj: Charger, form: Any, change: bool) -> None:
-        """A new position is blurred anew."""
-        latitude, longitude = obj.latitude, obj.longitude
-        before = Charger.objects.get(pk=obj.pk)
-        obj.latitude, obj.longitude = before.latitude, before.longitude
-        obj.save(update_fields=form.changed_data)
-        registry.move(obj, latitude=latitude, longitude=longitude)
-        live.publish_charger(obj)
+        """What owners change, too, goes their way, so that all the same follows from it."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in THEIR_OWNERS_TOO}
+        obj.save(update_fields=[name for name in form.changed_data if name not in changes])
+        registry.change(Charger.objects.get(pk=obj.pk), changes, by=operator(request))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Plugs are part of what maps show of it."""
+        super().save_related(request, form, formsets, change)
+        live.publish_charger(form.instance)
 
     @admin.action(description=_("Read the configuration"))
     def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
@@ -147,17 +154,32 @@ class ChargerAdmin(KeptAdmin):
         self.for_each(request, chargers, registry.delete)
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(told, glossary.both(glossary.STATES, told)) for told in glossary.STATES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @admin.register(Connector)
 class ConnectorAdmin(KeptAdmin):
-    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", "status", "status_at")
-    list_filter = ("status", "type", "current", "is_enabled")
+    list_display = ("connector_id", TO_CHARGER, "type", "current", "max_power_w", "tariff", STATE, "status_at")
+    list_filter = (StateFilter, "type", "current", "is_enabled")
     search_fields = ("charger__name", "charger__identity")
     list_select_related = ("charger", "tariff")
     fields = (
-        "charger", "connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", "status", "error_code",
-        "info", "status_at",
+        "charger", "connector_id", "type", "current", "max_power_w", "tariff", "is_enabled", STATE, FAULT, "info",
+        "status_at",
     )  # fmt: skip
-    readonly_fields = ("charger", "connector_id", "tariff", "status", "error_code", "info", "status_at")
+    readonly_fields = ("charger", "connector_id", "tariff", STATE, FAULT, "info", "status_at")
+
+    def save_model(self, request: HttpRequest, obj: Connector, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        live.publish_charger(obj.charger)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -45,10 +46,20 @@ class ProblemStatusFilter(admin.SimpleListFilter):
         return getattr(queryset, status)() if status in ProblemReport.Status.values else queryset
 
 
+class AnswerForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any] | None:
+        """What was typed stays on the page. Whoever wants to close the report now waits until the answer is saved."""
+        report = ProblemReport.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
+        if report.closed_at is not None:
+            raise forms.ValidationError(problems.CLOSED, code="report_closed")
+        return super().clean()
+
+
 @admin.register(ProblemReport)
 class ProblemReportAdmin(ChargersFactsAdmin):
     """What people say is wrong. To answer, open the report."""
 
+    form = AnswerForm
     list_display = ("id", TO_CHARGER, "kind", "state", "reporter", "created_at", "answered_by")
     list_filter = (ProblemStatusFilter, "kind")
     list_select_related = ("charger", "reporter", "answered_by")
@@ -66,8 +77,9 @@ class ProblemReportAdmin(ChargersFactsAdmin):
         return request.user.is_staff
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        is_closed = obj is None or obj.closed_at is not None
-        return [name for name in self.fields if name != "answer" or is_closed]
+        """An answer that comes too late is taken as far as the form, which says so."""
+        is_answered = request.method == "POST" or (obj is not None and obj.closed_at is None)
+        return [name for name in self.fields if name != "answer" or not is_answered]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import formats, timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,7 @@ from accounts.admin import (
     MATCHES,
     LatestValuesFilter,
     key_in,
+    links,
     people_called,
 )
 from accounts.models import IdTag
@@ -25,16 +27,36 @@ from billing.admin import money_column
 from chargers import (
     authorization,
     commands,
+    glossary,
     sessions,
     settlement,
     shapes,
 )
-from chargers.admin.base import TO_CHARGER, TO_SESSION, ChargersFactsAdmin, operator
+from chargers.admin.base import (
+    IN_THE_LEDGER,
+    OF_A_SESSION,
+    TO_CHARGER,
+    TO_SESSION,
+    ChargersFactsAdmin,
+    operator,
+    worded,
+)
 from chargers.models import (
     ChargingSession,
     MeterValue,
     UnmatchedStop,
 )
+
+END = worded("stop_reason", glossary.ENDS, _("stop reason"))
+
+
+class EndedAdmin(ChargersFactsAdmin):
+    """What has an end that a charger gave a reason for."""
+
+    readonly_fields: ClassVar[tuple[Any, ...]] = (END,)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [name for name in super().get_fields(request, obj) if name != "stop_reason"]
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -67,15 +89,35 @@ class RefusalFilter(admin.SimpleListFilter):
         return queryset.filter(status="refused", refusal=self.value()) if self.value() else queryset
 
 
+COST, FEE = money_column("cost", _("cost")), money_column("fee", _("platform fee"))
+SHARE = money_column("owner_share", _("owner's share"))
+
+
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ChargersFactsAdmin):
-    list_display = ("id", TO_CHARGER, "driver", "state", "began", "energy", money_column("cost", _("cost")))
+class ChargingSessionAdmin(EndedAdmin):
+    list_display = ("id", TO_CHARGER, "driver", "state", "began", "energy", COST)
     list_filter = (
         AttentionFilter, "status", "closed_by", RefusalFilter, "is_clock_doubtful", "start_received_at"
     )  # fmt: skip
     search_help_text = _("The number of a session, a charger, a person, or a registered card")
     list_select_related = ("charger", "user")
     actions = ("release", "stop_remotely", "close")
+    fieldsets = (
+        (None, {"fields": (
+            "charger", "connector", "user", "owner", "id_tag", "id_tag_text", "state", "refused_because", "closed_by",
+            END, "lists",
+        )}),
+        (_("Times"), {"fields": (
+            "started_at", "start_received_at", "ended_at", "stop_received_at", "is_clock_doubtful", "warned_at",
+        )}),
+        (_("Energy"), {"fields": ("register_at_start", "register_at_stop", "energy", "rated_power")}),
+        (_("Bill"), {"fields": ("price", COST, "fee_part", FEE, SHARE, "settled_at", "corrections")}),
+        (_("Check"), {"fields": ("doubts", "reviewed_at", "reviewed_by")}),
+    )  # fmt: skip
+    readonly_fields = (
+        END, COST, FEE, SHARE, "state", "refused_because", "lists", "register_at_start", "register_at_stop", "energy",
+        "rated_power", "price", "fee_part", "doubts",
+    )  # fmt: skip
 
     def find(self, text: str) -> Q:
         cards = IdTag.objects.filter(uid__icontains=text).order_by().values_list("pk", flat=True)[:MATCHES]
@@ -85,6 +127,39 @@ class ChargingSessionAdmin(ChargersFactsAdmin):
     @admin.display(description=_("energy"))
     def energy(self, session: ChargingSession) -> str:
         return units.kwh(session.energy_wh)
+
+    @admin.display(description=_("register at start"))
+    def register_at_start(self, session: ChargingSession) -> str:
+        return units.kwh(session.meter_start_wh)
+
+    @admin.display(description=_("register at stop"))
+    def register_at_stop(self, session: ChargingSession) -> str:
+        return units.kwh(session.meter_stop_wh)
+
+    @admin.display(description=_("rated power"))
+    def rated_power(self, session: ChargingSession) -> str:
+        return units.kw(session.rated_power_w)
+
+    @admin.display(description=_("price per kWh"))
+    def price(self, session: ChargingSession) -> str:
+        return units.per_kwh(session.price_per_kwh)
+
+    @admin.display(description=_("platform fee, part of the cost"))
+    def fee_part(self, session: ChargingSession) -> str:
+        return units.percent(session.fee_basis_points)
+
+    @admin.display(description=_("refused because"))
+    def refused_because(self, session: ChargingSession) -> str:
+        return shapes.refusal_text(session.refusal) or units.NOTHING
+
+    @admin.display(description=_("to be checked"))
+    def doubts(self, session: ChargingSession) -> str:
+        return " ".join(shapes.doubt_texts(session)) or units.NOTHING
+
+    @admin.display(description=_("its lists"))
+    def lists(self, session: ChargingSession) -> str:
+        ways = links(session.pk, OF_A_SESSION), links(session.reference, IN_THE_LEDGER)
+        return format_html("{} · {}", *ways)
 
     # Not the field itself: Django breaks no lines in it, and the list becomes wider than a screen.
     @admin.display(description=_("driver"))
@@ -150,6 +225,6 @@ class MeterValueAdmin(ChargersFactsAdmin):
 
 
 @admin.register(UnmatchedStop)
-class UnmatchedStopAdmin(ChargersFactsAdmin):
-    list_display = ("id", TO_CHARGER, "transaction_id", "id_tag_text", "meter_stop_wh", "stop_reason", "received_at")
+class UnmatchedStopAdmin(EndedAdmin):
+    list_display = ("id", TO_CHARGER, "transaction_id", "id_tag_text", "meter_stop_wh", END, "received_at")
     list_select_related = ("charger",)

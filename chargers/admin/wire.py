@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import (
     LatestValuesFilter,
     people_called,
+    seconds_column,
 )
+from chargers import glossary, shapes
 from chargers.admin.base import TO_CHARGER, ChargersFactsAdmin
 from chargers.models import (
     Command,
@@ -44,8 +46,10 @@ class CommandAdmin(ChargersFactsAdmin):
         "created_at",
         "sent_at",
         "answered_at",
+        "reply",
         "error",
     )
+    readonly_fields = ("state", "reply")
     list_filter = (CommandStateFilter, "action")
     search_help_text = _("A charger, or the person who asked")
     list_select_related = ("charger", "requested_by")
@@ -55,7 +59,11 @@ class CommandAdmin(ChargersFactsAdmin):
 
     @admin.display(description=_("state"))
     def state(self, command: Command) -> str:
-        return command.status
+        return str(shapes.OUTCOMES[command.status])
+
+    @admin.display(description=_("answer"))
+    def reply(self, command: Command) -> str:
+        return glossary.both(glossary.ANSWERS, (command.result or {}).get("status"))
 
 
 class RefusedFilter(admin.SimpleListFilter):
@@ -71,7 +79,15 @@ class RefusedFilter(admin.SimpleListFilter):
 
 @admin.register(ConnectionAttempt)
 class ConnectionAttemptAdmin(ChargersFactsAdmin):
-    list_display = ("last_at", "outcome", "path", TO_CHARGER, "remote_address", "subprotocols", "count")
+    list_display = (
+        seconds_column("last_at", _("last")),
+        "outcome",
+        "path",
+        TO_CHARGER,
+        "remote_address",
+        "subprotocols",
+        "count",
+    )
     list_filter = (RefusedFilter, "outcome")
     search_help_text = _("A charger, or the whole address that somebody came from")
     list_select_related = ("charger",)
@@ -87,13 +103,17 @@ class ActionFilter(LatestValuesFilter):
 
 @admin.register(Message)
 class MessageAdmin(ChargersFactsAdmin):
-    list_display = ("at", TO_CHARGER, "direction", "action", "failure", "short")
+    list_display = (seconds_column("at", _("time")), TO_CHARGER, "direction", "action", "failure", "short", "reply")
     list_filter = ("at", "direction", "is_error", ActionFilter)
     list_select_related = ("charger",)
 
     @admin.display(description=_("request"))
     def short(self, message: Message) -> str:
         return Truncator(message.request).chars(80)
+
+    @admin.display(description=_("response"))
+    def reply(self, message: Message) -> str:
+        return Truncator(message.response).chars(60)
 
     @admin.display(description=_("error"))
     def failure(self, message: Message) -> str:

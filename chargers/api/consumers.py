@@ -62,6 +62,9 @@ class ChargersListener(Listener, consumers.MapConsumer):
 
     area = "chargers"
 
+    def look(self) -> shapes.Shape:
+        return {}
+
     def changes(self, keys: set[int], was_public: set[int]) -> list[shapes.Shape]:
         visible = shapes.with_plugs(Charger.objects.visible_to(self.user).filter(pk__in=keys))
         serializer = ChargerSerializer(context=self.context)

@@ -1,12 +1,8 @@
-"""Photos of chargers: added, described and deleted by owners and operators; the pictures themselves for all."""
+"""Photos of chargers: added, described and deleted by owners and operators. The pictures are in `views.photos`."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
-from django.utils.cache import get_conditional_response, patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -15,15 +11,10 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.rest.parsers import FileParser
-from accounts.rest.permissions import IsPersonOrReads
-from accounts.rest.views import AnyAccept, Door
 from chargers import photos, pictures
-from chargers.api.chargers import OfCharger, visitor
+from chargers.api.chargers import OfCharger
 from chargers.models import Photo
 from chargers.serializers import photos as serializers
-
-KEPT_FOR_EVER: dict[str, Any] = {"public": True, "max_age": 365 * 86_400, "immutable": True}
-ASKED_AGAIN: dict[str, Any] = {"private": True, "no_cache": True}
 
 
 class PhotoParser(FileParser):
@@ -86,34 +77,3 @@ class PhotosOfCharger(mixins.RetrieveModelMixin, OfCharger):
         """Deletes a photo for good."""
         photos.delete(self.get_object())
         return Response(status=204)
-
-
-@extend_schema(exclude=True)
-class PhotoFile(Door):
-    """A picture by its unguessable address, which pages and the API tell to whoever may see it.
-
-    What is public is kept by browsers for ever. For the rest it is asked each time who wants it: by cookie or token.
-    """
-
-    scope: ClassVar[str | None] = "chargers"
-    permission_classes = (IsPersonOrReads,)
-    throttle_classes = ()
-    content_negotiation_class = AnyAccept
-
-    def perform_authentication(self, request: Request) -> None:
-        """Only where it matters: an answer that depends on nobody can be shared by all."""
-
-    def get(self, request: Request, key: str, size: str) -> HttpResponseBase:
-        if size not in Photo.FILES:
-            raise Http404
-        photo = get_object_or_404(Photo.objects.with_file(size).select_related("charger"), key=key)
-        is_public = photos.is_public(photo)
-        if not is_public and not photos.may_see(photo, visitor(request)):
-            raise Http404
-        etag = f'"{key}-{size}"'
-        response = get_conditional_response(request._request, etag=etag) or HttpResponse(
-            getattr(photo, size), content_type="image/jpeg"
-        )
-        response["ETag"] = etag
-        patch_cache_control(response, **(KEPT_FOR_EVER if is_public else ASKED_AGAIN))
-        return response

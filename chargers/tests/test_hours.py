@@ -117,6 +117,11 @@ def test_an_hour_that_does_not_come_is_not_waited_for():
     assert f"{change:%H:%M}" == "03:00"
 
 
+def test_what_opens_only_in_the_hour_that_does_not_come_opens_a_week_later():
+    change = week_of([Window(6, 4, 6)]).changes_at(datetime(2026, 3, 22, 3, 0, tzinfo=PRAGUE))
+    assert change == datetime(2026, 4, 5, 2, 0, tzinfo=PRAGUE)
+
+
 def test_an_hour_that_comes_twice_is_open_twice():
     """On 25 October 2026 three o'clock becomes two: from two to half past two it is open twice."""
     week = week_of([Window(6, 4, 5)])

@@ -93,6 +93,13 @@ def test_times_of_a_day_that_is_closed_do_not_matter(charger, bob, client_of):
         (times("tue", "", "18:00", 1), "tue_from1", "missing"),
         (times("tue", "", ""), "tue_from0", "from when to when"),
         (times("tue", "17:00", "17:00"), "tue_to0", "ends when it begins"),
+        (
+            times("tue", "9:00", "11:00") | times("tue", "10:00", "12:00", 1),
+            "tue_from1",
+            "overlap with those of Tuesday, 09:00",
+        ),
+        (times("mon", "22:00", "7:00") | times("tue", "6:00", "12:00"), "tue_from0", "of Monday, 22:00 to 07:00 (Tue)"),
+        (times("mon", "0:00", "6:00") | times("sun", "22:00", "5:00"), "sun_from0", "of Monday, 00:00 to 06:00"),
         ({"tue_kind": "sometimes"}, "tue_kind", "valid choice"),
         ({}, "when", "Leave it open"),
         ({"when": "never"}, "when", "valid choice"),
@@ -110,6 +117,18 @@ def test_an_error_stands_at_its_field_and_nothing_is_lost(fields, field, sentenc
         assert value in ("sometimes", "never") or f'name="{name}" value="{value}"' in page or value in ("", "hours")
     charger.refresh_from_db()
     assert charger.week.is_always
+
+
+def test_hours_that_touch_or_run_into_a_whole_day_are_no_slip(charger, bob, client_of):
+    touching = times("mon", "22:00", "6:00") | times("tue", "6:00", "8:00")
+    assert save(client_of(bob), charger, **touching).status_code == 302
+    assert save(client_of(bob), charger, **times("fri", "17:00", "7:00"), sat_kind="all").status_code == 302
+
+
+def test_the_form_says_what_a_night_leaves_open_of_a_day(charger, bob, client_of):
+    registry.set_hours(charger, week_of([Window(0, 44, 60), Window(2, 44, 60), Window(3, 44, 48)]))
+    page = client_of(bob).get(reverse("charger_settings", args=[charger.pk])).content.decode()
+    assert page.count("Until 06:00 it is still open from the day before.") == 1
 
 
 def test_nobody_else_sets_them(charger, alice, oscar, client_of):
@@ -142,11 +161,11 @@ def test_the_page_says_them_in_words_and_marks_today(evenings):
         page, czech = page_of(evenings), page_of(evenings, **{"accept-language": "cs"})
     assert "At any time" not in page
     assert "Open now, closes on Monday at 00:00." in page
-    assert re.search(r'<tr>\s*<th scope="row">Mon to Fri</th>\s*<td><span>17:00 to 07:00', page)
+    assert re.search(r'<tr>\s*<th scope="row">Mon to Fri</th>\s*<td><span>17:00 to 07:00 \(next day\)', page)
     assert re.search(
         r'<tr class="is-today">\s*<th scope="row">Sat, Sun <small>today</small></th>\s*<td><span>all day', page
     )
-    assert "po–pá</th><td><span>17:00–7:00" in czech
+    assert "po–pá</th><td><span>17:00–7:00 (druhý den)" in czech
     assert "zavírá se v pondělí v 0:00" in czech
 
 
@@ -183,9 +202,9 @@ def test_its_owner_reads_them_where_it_is_managed_and_at_the_end_of_the_set_up(c
     registry.set_hours(charger, week_of(EVENINGS))
     for name in ("charger_manage", "setup_label"):
         page = client_of(bob).get(reverse(name, args=[charger.pk])).content.decode()
-        assert "Mon to Fri 17:00 to 07:00; Sat, Sun all day" in page
+        assert "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day" in page
     admin = client_of(oscar).get(reverse("admin:chargers_charger_change", args=[charger.pk])).content.decode()
-    assert "Mon to Fri 17:00 to 07:00; Sat, Sun all day" in admin
+    assert "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day" in admin
 
 
 # ------------------------------------------------------------------------------------------------ how exactly

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from chargers import departures, photos, pins, registry
+from chargers import departures, photos, pictures, pins, registry
 from chargers.models import Charger, Photo
 from chargers.tests.test_pictures import HEIC, encoded, from_a_phone, picture
 from chargers.tests.test_session_pages import make_session
@@ -61,8 +61,10 @@ def test_the_other_ones_are_for_who_may_know_the_address(online: Charger, alice,
     response = client_of(alice).get(photo.url)
     assert set(response.headers["Cache-Control"].split(", ")) == {"private", "no-cache"}
     assert "Cookie" in response.headers["Vary"]
-    again = client_of(alice).get(photo.url, headers={"If-None-Match": response.headers["ETag"]})
+    with CaptureQueriesContext(connection) as captured:
+        again = client_of(alice).get(photo.url, headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+    assert '"chargers_photo"."large"' not in " ".join(query["sql"] for query in captured.captured_queries)
     make_session(online, poor, status="ended", stop_received_at=timezone.now(), ended_at=timezone.now())
     assert client_of(poor).get(photo.url).status_code == 200
 
@@ -96,6 +98,17 @@ def test_another_audience_is_another_address(online: Charger):
     kept = photo.url
     photos.change(photo, audience=Audience.ADMITTED, description="The plug itself")
     assert photo.url == kept
+
+
+def test_what_was_kept_of_a_charger_that_becomes_private_leads_nowhere(online: Charger, bob: User, client_of):
+    photo = add(online)
+    registry.set_access(online, Charger.Access.PRIVATE)
+    assert client_of(bob).get(photo.url).status_code == 404
+    moved = online.photos.get().url
+    registry.set_access(online, Charger.Access.PRIVATE)
+    assert client_of(bob).get(moved).status_code == 200
+    registry.set_access(online, Charger.Access.PUBLIC)
+    assert [Client().get(url).status_code for url in (photo.url, moved)] == [404, 200]
 
 
 @pytest.mark.parametrize("size", ["medium", "key", "charger_id"])
@@ -206,6 +219,40 @@ def test_order_words_and_end(online: Charger, bob: User, client_of):
     post("delete", third)
     assert [it.description for it in online.photos.all()] == ["one", "2"]
     assert Client().get(third.url).status_code == 404
+
+
+def test_one_that_somebody_else_has_just_deleted(online: Charger, bob: User, client_of):
+    photo = add(online)
+    seen = [Photo.objects.get(pk=photo.pk) for _i in range(3)]
+    photos.delete(photo)
+    edit, first, delete = seen
+    for change in (
+        lambda: photos.change(edit, audience=Audience.ADMITTED, description="The plug"),
+        lambda: photos.put_first(first),
+        lambda: photos.delete(delete),
+    ):
+        with pytest.raises(Refused, match="not there any more") as refused:
+            change()
+        assert refused.value.status == 404
+    response = client_of(bob).post(reverse("photo_first", args=[online.pk, first.pk]))
+    assert response.status_code == 404
+    assert "This photo is not there any more." in response.content.decode()
+
+
+def test_a_change_keeps_what_somebody_else_has_just_changed(online: Charger):
+    photo = add(online)
+    seen = Photo.objects.get(pk=photo.pk)
+    photos.change(photo, audience=Audience.ADMITTED, description="The plug")
+    photos.change(seen, audience=Audience.ADMITTED, description="The plug, at night")
+    assert seen.key == photo.key
+
+
+def test_a_file_that_is_too_large_is_not_read(online: Charger, bob: User, client_of, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_BYTES", 1000)
+    monkeypatch.setattr(photos, "add", None)
+    response = client_of(bob).post(page(online), {**SENT, "file": file()})
+    assert response.status_code == 400
+    assert response.context["form"].errors["file"] == [str(pictures.TOO_LARGE)]
 
 
 @pytest.mark.parametrize("action", ["edit", "first", "delete"])

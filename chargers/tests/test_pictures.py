@@ -1,6 +1,7 @@
 """What people send as a photo: bounded, upright, and without anything but pixels."""
 
 import io
+import random
 import struct
 import zlib
 
@@ -174,3 +175,29 @@ def test_tags_that_cannot_be_read_cost_no_photo(monkeypatch):
 
     monkeypatch.setattr(Image.Image, "getexif", broken)
     assert pictures.make(encoded(picture())).width == 640
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """A few bytes are others, gone or too many: mostly at the front, where tags and sizes stand."""
+    made = bytearray(data)
+    for _i in range(chance.choice([1, 2, 6])):
+        at = chance.randrange(chance.choice([60, 400, len(made)]))
+        change = chance.choice([b"", b"\x00", b"\xff", b"\x80", chance.randbytes(1), chance.randbytes(4)])
+        made[at : at + chance.choice([0, 1, 1, 1, 4])] = change
+    return bytes(made[: chance.choice([len(made), len(made), len(made), len(made) // 2])])
+
+
+@pytest.mark.filterwarnings("ignore:.*EXIF:UserWarning", "ignore:.*[Tt]runcated:UserWarning")
+@pytest.mark.parametrize("kind", pictures.FORMATS)
+def test_what_is_damaged_is_refused_or_becomes_a_clean_picture(kind):
+    chance, sent, ends = random.Random(1606), from_a_phone(6, kind), {"made": 0, "refused": 0}
+    for _i in range(150):
+        try:
+            made = pictures.make(damaged(sent, chance))
+        except Refused:
+            ends["refused"] += 1
+        else:
+            ends["made"] += 1
+            assert dict(opened(made.large).getexif()) == {}
+            assert b"Canary" not in made.large + made.small
+    assert min(ends.values()) > 2, ends

@@ -117,6 +117,21 @@ def test_the_clock_opens_and_closes_it(online: Charger):
     ]
 
 
+@pytest.mark.parametrize("wish", ["free", "usable"])
+def test_what_a_filter_hides_until_it_opens_tells_when(online: Charger, wish):
+    registry.set_hours(online, week_of(EVENINGS))
+    etags = set()
+    for moment, change in (("Tue 16:00", "2026-11-24T17:00:00+01:00"), ("Wed 08:00", "2026-11-25T17:00:00+01:00")):
+        with time_machine.travel(at(moment), tick=False):
+            connect(online)
+            assert ask().json()["changes_at"] is None  # its pin says it
+            answer = Client().get(PATH, {"box": TOWN, wish: "on"})
+            assert (answer.json()["chargers"], answer.json()["changes_at"]) == ([], change)
+            etags.add(answer.headers["ETag"])
+            assert Client().get(PATH, {"box": "10,10,11,11", wish: "on"}).json()["changes_at"] is None
+    assert len(etags) == 2
+
+
 @pytest.mark.parametrize(
     ("status", "state"), [("Available", "closed"), ("Charging", "closed"), ("Faulted", "faulty"), ("", "offline")]
 )

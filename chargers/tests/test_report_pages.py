@@ -72,10 +72,10 @@ def test_whoever_reported_finds_the_answer(report: ProblemReport, alice: User, b
     assert "The &lt;cable&gt; is cut." in page
     assert "Nobody has answered yet." in page
     for who, words in ((bob, "The owner answered"), (oscar, "The operator answered")):
-        problems.answer(report, by=who, text="A new one comes <tomorrow>.")
+        problems.answer(report, by=who, text=f"A new one comes <tomorrow>. {who.name}")
         page = client.get(page_of(report)).content.decode()
         assert words in page
-        assert "A new one comes &lt;tomorrow&gt;." in page
+        assert f"A new one comes &lt;tomorrow&gt;. {who.name}" in page
     assert report.charger.get_absolute_url() in page
 
 
@@ -115,6 +115,18 @@ def test_an_owner_sees_what_is_told_of_the_own_chargers(report: ProblemReport, b
     assert reverse("problem", args=[report.pk]) in client.get(path).content.decode()
     page = client.get(reverse("problem", args=[report.pk])).content.decode()
     assert reverse("charger_manage", args=[report.charger_id]) not in page
+
+
+def test_an_answer_that_comes_too_late_is_told_and_kept(report: ProblemReport, alice: User, bob: User, client_of):
+    client, path = client_of(bob), reverse("problem", args=[report.pk])
+    problems.close(report, by=alice)
+    response = client.post(path, {"text": "It comes on Friday."})
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "This report is closed, so the answer was not saved." in page
+    assert "It comes on Friday." in page
+    report.refresh_from_db()
+    assert report.answer == ""
 
 
 def test_both_lists_are_leafed_through(online: Charger, alice: User, bob: User, client_of, monkeypatch):

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from accounts.models import User
 from billing import ledger, units
 from billing.models import Transfer
-from chargers import authorization, commands, receipts, settlement, shapes
+from chargers import authorization, commands, receipts, registry, settlement, shapes
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue
 from conftest import fund
 
@@ -78,6 +78,17 @@ def test_it_shows_the_receipt_to_the_driver(ended: ChargingSession, alice: User,
     for text in ("Receipt", units.kwh(1_000), units.kwh(6_500), units.money(500), units.money(2_750), "Tichá 1234"):
         assert text in page
     assert "share" not in page.partition("<main")[2].lower()
+
+
+def test_a_receipt_leads_to_the_page_of_its_charger_while_there_is_one(ended, alice: User, bob: User, client_of):
+    def leads_there(user: User) -> bool:
+        return f'href="{ended.charger.get_absolute_url()}"' in page_of(client_of(user), ended)
+
+    assert leads_there(alice)
+    registry.set_access(ended.charger, Charger.Access.PRIVATE)
+    assert (leads_there(alice), leads_there(bob)) == (False, True)
+    registry.delete(ended.charger)
+    assert (leads_there(alice), leads_there(bob)) == (False, False)
 
 
 def test_it_shows_share_and_fee_to_the_owner(ended: ChargingSession, bob: User, client_of):

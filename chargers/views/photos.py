@@ -1,24 +1,38 @@
-"""What an owner shows of a charger: its photos."""
+"""What an owner shows of a charger: its photos, and the pictures themselves for whoever may see them."""
+
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 
+from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
+from accounts.rest.permissions import IsPersonOrReads
+from accounts.rest.views import AnyAccept, Door
 from chargers import photos
 from chargers.forms import NewPhotoForm, PhotoForm
 from chargers.models import Charger, Photo
 from chargers.views.owners import own_charger
 from sharecharge.errors import Refused
 
+KEPT_FOR_EVER: dict[str, Any] = {"public": True, "max_age": 365 * 86_400, "immutable": True}
+ASKED_AGAIN: dict[str, Any] = {"private": True, "no_cache": True}
+
 
 def own_photo(request: PersonRequest, pk: int, photo: int) -> Photo:
-    """404 for one of another charger."""
-    found: Photo = get_object_or_404(own_charger(request, pk).photos.select_related("charger"), pk=photo)
+    """Refused: it is gone, or of another charger."""
+    found: Photo | None = own_charger(request, pk).photos.filter(pk=photo).first()
+    if found is None:
+        raise photos.no_photo()
     return found
 
 
@@ -73,3 +87,39 @@ def photo_delete(request: PersonRequest, pk: int, photo: int) -> HttpResponse:
     photos.delete(own_photo(request, pk, photo))
     messages.success(request, _("The photo was deleted."))
     return redirect("charger_photos", pk)
+
+
+@extend_schema(exclude=True)
+class PhotoFile(Door):
+    """A picture by its unguessable address, which pages and the API tell to whoever may see it.
+
+    What is public is kept by browsers for ever. For the rest it is asked each time who wants it: by cookie or token,
+    which is why the door is one of the API.
+    """
+
+    scope: ClassVar[str | None] = "chargers"
+    permission_classes = (IsPersonOrReads,)
+    throttle_classes = ()
+    content_negotiation_class = AnyAccept
+
+    def perform_authentication(self, request: Request) -> None:
+        """Only where it matters: an answer that depends on nobody can be shared by all."""
+
+    def get(self, request: Request, key: str, size: str) -> HttpResponseBase:
+        if size not in Photo.FILES:
+            raise Http404
+        photo = get_object_or_404(Photo.objects.select_related("charger"), key=key)
+        is_public = photos.is_public(photo)
+        if not is_public and not photos.may_see(photo, request.user if isinstance(request.user, User) else None):
+            raise Http404
+        etag = f'"{key}-{size}"'
+        response = get_conditional_response(request._request, etag=etag) or picture(key, size)
+        response["ETag"] = etag
+        patch_cache_control(response, **(KEPT_FOR_EVER if is_public else ASKED_AGAIN))
+        return response
+
+
+def picture(key: str, size: str) -> HttpResponse:
+    """Its bytes are read only here: most who ask for a photo that they know are told that it is still the same."""
+    photo = get_object_or_404(Photo.objects.with_file(size), key=key)
+    return HttpResponse(getattr(photo, size), content_type="image/jpeg")

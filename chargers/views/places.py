@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -99,7 +100,8 @@ def map_search(request: HttpRequest) -> JsonResponse:
 def map_data(request: HttpRequest) -> HttpResponse:
     """`?box=south,west,north,east` in degrees → the chargers in it that the filters of the address leave over.
 
-    `more`: there are more than these. Asked again with its ETag it answers 304 as long as nothing has changed.
+    `more`: there are more than these. `changes_at`: then one may open that the filters hide (null: never).
+    Asked again with its ETag it answers 304 as long as nothing has changed.
     """
     user = visitor(request)
     form = FilterForm(request.GET)
@@ -112,16 +114,19 @@ def map_data(request: HttpRequest) -> HttpResponse:
         except ValueError:
             return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
     found = pins.find(form.chosen(chargers, user), limit=pins.BOX_LIMIT + 1)
-    near = nearby(request)
-    etag = f'W/"{pins.version(found, near=near)}"'
-    response = get_conditional_response(request, etag=etag) or pins_response(found, near)
+    near, changes_at = nearby(request), pins.next_change(chargers) if form.asks_for_now else None
+    etag = f'W/"{pins.version(found, near=near, changes_at=changes_at)}"'
+    response = get_conditional_response(request, etag=etag) or pins_response(found, near, changes_at)
     response["ETag"] = etag
     patch_cache_control(response, no_cache=True, **({"private": True} if user else {}))
     return response
 
 
-def pins_response(found: Sequence[Charger], near: pins.Point | None) -> HttpResponse:
-    data = {"chargers": pins.of(found[: pins.BOX_LIMIT], near=near), "more": len(found) > pins.BOX_LIMIT}
+def pins_response(
+    found: Sequence[Charger], near: pins.Point | None, changes_at: datetime | None = None
+) -> HttpResponse:
+    shown, more = pins.of(found[: pins.BOX_LIMIT], near=near), len(found) > pins.BOX_LIMIT
+    data = {"chargers": shown, "more": more, "changes_at": changes_at}
     return HttpResponse(orjson.dumps(data), content_type="application/json")
 
 

@@ -36,7 +36,7 @@ def report(request: PersonRequest, pk: int) -> HttpResponse:
         problems.close(found, by=request.user)
         messages.success(request, _("The report is closed."))
         return redirect("report", pk)
-    is_open = found.charger.deleted_at is None and visibility.may_open(found.charger, request.user)
+    is_open = visibility.may_open(found.charger, request.user)
     return render(request, "chargers/my_report.html", {"report": found, "is_open": is_open})
 
 
@@ -67,5 +67,6 @@ def problem(request: PersonRequest, pk: int) -> HttpResponse:
             return redirect("problem", pk)
     except Refused as refusal:
         form.add_error(None, str(refusal))
+        report.refresh_from_db(fields=["closed_at"])
     context = {"report": report, "form": form}
     return render(request, "chargers/problem.html", context, status=400 if form.is_bound else 200)

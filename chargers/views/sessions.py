@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts import keyset
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
-from chargers import commands, courses, documents, receipts, settlement, shapes, spreadsheets
+from chargers import commands, courses, documents, receipts, settlement, shapes, spreadsheets, visibility
 from chargers.forms import HistoryForm, ReleaseForm
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
@@ -58,6 +58,7 @@ def session_page(request: PersonRequest, pk: int) -> HttpResponse:
         "shape": shapes.session(session, viewer=request.user),
         "receipt": receipts.paper(session, viewer=request.user),
         "is_host": is_host,
+        "leads_to_charger": visibility.may_open(session.charger, request.user),
         "is_driver": session.user_id == request.user.pk,
         "reasons": shapes.doubt_texts(session),
         "release_form": ReleaseForm.of(session, request.user) if is_host and session.is_held else None,

@@ -6,7 +6,7 @@ import stat
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts import id_tags
+from accounts import id_tags, letters
 from accounts.models import User
 from billing import ledger, wallets
 from billing.models import TopUp
@@ -102,3 +102,12 @@ class TestProvision:
         with pytest.raises(CommandError, match="cannot be written"):
             provision(path.parent / "nowhere" / "fleet.jsonl")
         assert not Charger.objects.exists()
+
+    def test_people_who_are_made_up_get_no_letters(self, path):
+        provision(path)
+        assert not [
+            (user.email, switch)
+            for user in User.objects.all()
+            for switch in letters.SWITCHES.values()
+            if getattr(user, switch)
+        ]

@@ -14,7 +14,7 @@ from accounts import id_tags, logins, service_keys, tokens, webhooks
 from accounts.models import ApiToken, IdTag, Letter, Login, User
 from billing import audit, ledger, payouts, units, wallets
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import claims, commands, photos, problems
+from chargers import claims, commands, live, photos, problems
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -255,6 +255,34 @@ def test_every_shown_column_has_a_name_of_ours(model):
             assert isinstance(field.verbose_name, Promise), field.name
 
 
+def test_it_says_in_plain_words_what_a_charger_told(oscar: User, held: ChargingSession, client_of):
+    charger, client = held.charger, client_of(oscar)
+    told = {"status": "SuspendedEV", "error_code": "HighTemperature"}
+    charger.connectors.update(**told)
+    Charger.objects.update(**told, firmware_status="Installing", diagnostics_status="Uploaded")
+    ChargingSession.objects.update(stop_reason="EVDisconnected")
+    UnmatchedStop.objects.create(
+        charger=charger, transaction_id="7", received_at=timezone.now(), stop_reason="PowerLoss"
+    )
+    Command.objects.create(
+        charger=charger, action="unlock", expires_at=timezone.now(), answered_at=timezone.now(),
+        result={"status": "UnlockFailed"},
+    )  # fmt: skip
+    connector = held.connector
+    assert connector is not None
+    state, fault = "the car takes nothing at the moment (SuspendedEV)", "it is too hot inside (HighTemperature)"
+    for page, words in (
+        (address(Connector, "changelist"), [state]),
+        (address(Connector, "change", connector.pk), [state, fault]),
+        (address(Charger, "change", charger.pk), [state, fault, "is being installed (Installing)", "sent (Uploaded)"]),
+        (address(ChargingSession, "change", held.pk), ["the car was unplugged (EVDisconnected)"]),
+        (address(UnmatchedStop, "changelist"), ["the power failed (PowerLoss)"]),
+        (address(Command, "changelist"), ["The charger turned it down", "the plug did not let go (UnlockFailed)"]),
+    ):
+        text = client.get(page).content.decode()
+        assert [it for it in words if it not in text] == [], page
+
+
 def test_the_list_of_sessions_is_narrow(oscar: User, held: ChargingSession, client_of):
     at = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     ChargingSession.objects.update(start_received_at=at)
@@ -290,6 +318,33 @@ def test_it_blurs_a_moved_charger_anew(oscar: User, online: Charger, client_of):
     assert (online.public_latitude, online.public_longitude) != (49.2, 16.6)
 
 
+def test_a_charger_that_it_makes_private_leaves_open_maps_and_its_photos_move(
+    oscar: User, online: Charger, client_of, monkeypatch
+):
+    photo = photos.add(online, encoded(picture()), audience=photos.Audience.EVERYBODY, description="The gate")
+    told: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(live, "_send_on_commit", told.extend)
+    form = {
+        "name": online.name, "access": "private", "is_sharing": "on", "is_enabled": "on", "street": online.street,
+        "house_number": online.house_number, "city": online.city, "postal_code": online.postal_code, "region": "",
+        "latitude": online.latitude, "longitude": online.longitude, "registration": "accepted",
+        "allows_no_subprotocol": "on", "connectors-TOTAL_FORMS": "0", "connectors-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    assert client_of(oscar).post(address(Charger, "change", online.pk), form).status_code == 302
+    online.refresh_from_db()
+    assert (online.access, online.allows_no_subprotocol) == ("private", True)
+    assert {event.get("was_public") for group, event in told if group == live.MAP_GROUP} == {True, False}
+    assert client_of(oscar).get(photo.url).status_code == 404
+
+
+def test_a_plug_that_it_changes_is_told_to_open_maps(oscar: User, connector: Connector, client_of, monkeypatch):
+    told: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(live, "_send_on_commit", told.extend)
+    page = address(Connector, "change", connector.pk)
+    assert client_of(oscar).post(page, {"type": "CCS", "current": "DC", "max_power_w": "50000"}).status_code == 302
+    assert live.MAP_GROUP in {group for group, _event in told}
+
+
 def test_it_refuses_to_delete_a_charger_in_use(oscar: User, held: ChargingSession, client_of):
     ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[])
     page = run_action(client_of(oscar), Charger, "delete_softly", held.charger)
@@ -307,9 +362,22 @@ def test_problems_are_answered_on_their_page_and_closed_by_an_action(everything,
     run_action(client, ProblemReport, "close", problem)
     problem.refresh_from_db()
     assert problem.status == "closed"
-    assert client.post(page, {"answer": "No."}).status_code == 409
+    late = client.post(page, {"answer": "It comes on Friday."}).content.decode()
+    assert "This report is closed, so the answer was not saved." in late
+    assert "It comes on Friday.</textarea>" in late
     problem.refresh_from_db()
     assert problem.answer == "You get it back."
+
+
+def test_an_answer_that_nobody_has_changed_stays_its_authors(everything, oscar: User, bob: User, client_of):
+    problem = ProblemReport.objects.get()
+    before = problems.answer(problem, by=bob, text="You get it back.\nOn Friday.")
+    written = Letter.objects.count()
+    page = address(ProblemReport, "change", problem.pk)
+    assert client_of(oscar).post(page, {"answer": "You get it back.\r\nOn Friday."}).status_code == 302
+    problem.refresh_from_db()
+    assert (problem.answered_by, problem.answered_at) == (bob, before.answered_at)
+    assert Letter.objects.count() == written
 
 
 def test_an_operator_ends_logins_and_revokes_tokens(oscar: User, bob: User, client_of):

@@ -17,6 +17,7 @@ export function watch(path, onMessage, parameters = () => ({})) {
       wait = FIRST_WAIT;
       if (note) note.hidden = true;
       const { type, data } = JSON.parse(event.data);
+      if (data.now) ahead = Date.now() - Date.parse(data.now);
       onMessage(type, data);
     });
     socket.addEventListener("close", (event) => {
@@ -29,12 +30,17 @@ export function watch(path, onMessage, parameters = () => ({})) {
   connect();
 }
 
-// A clock of a visitor that is ahead asks too early; it does not ask all the time.
+// By how much the visitor's clock is ahead of the server's, as far as the server has told its own.
+let ahead = 0;
+// What has not happened yet when its time has come is asked for again, but not all the time.
 const SOONEST = 15000;
+const LONGEST = 2 ** 31 - 1; // a browser calls at once what shall wait longer
 
-/** Calls `look` when a time that the server has told has come (null: never). Returns the timer. */
+/** Calls `look` when a time that the server has told has come by its clock (null: never). Returns the timer. */
 export function at(moment, look) {
-  return moment ? setTimeout(look, Math.max(SOONEST, Date.parse(moment) - Date.now() + 1000)) : undefined;
+  if (!moment) return undefined;
+  const wait = Date.parse(moment) - (Date.now() - ahead) + 1000;
+  return setTimeout(look, Math.min(Math.max(SOONEST, wait), LONGEST));
 }
 
 /** The elements below `root` that are not inside a list of their own. */

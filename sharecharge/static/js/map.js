@@ -76,9 +76,10 @@ function showAll(pins) {
 }
 
 let opening;
+let hiddenChangesAt = null; // of a charger that a filter hides
 /** Nobody tells that a charger opens or closes by its hours: the first time is known, and then all are asked for. */
 function followHours() {
-  const times = [...markers.values()].map(({ pin }) => pin.changes_at).filter(Boolean);
+  const times = [hiddenChangesAt, ...[...markers.values()].map(({ pin }) => pin.changes_at)].filter(Boolean);
   clearTimeout(opening);
   opening = at(times.sort((one, other) => Date.parse(one) - Date.parse(other))[0], load);
 }
@@ -140,8 +141,9 @@ async function load() {
   try {
     const answer = await fetch(`${element.dataset.source}?${question()}`);
     if (!answer.ok || turn !== asked) return; // a filter that cannot be used: the form says so
-    const { chargers, more } = await answer.json();
+    const { chargers, more, changes_at: changesAt } = await answer.json();
     if (turn !== asked) return;
+    hiddenChangesAt = changesAt;
     showAll(chargers);
     crowded.hidden = !more;
   } catch {
