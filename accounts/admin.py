@@ -113,8 +113,10 @@ def seconds_column(field: str, label: Any) -> Any:
 
     @admin.display(description=label, ordering=field)
     def column(row: Any) -> str:
-        at = getattr(row, field)
-        return f"{date_format(localtime(at), 'SHORT_DATE_FORMAT')} {localtime(at):%H:%M:%S}" if at else "–"
+        if (at := getattr(row, field)) is None:
+            return "–"
+        text = f"{date_format(localtime(at), 'SHORT_DATE_FORMAT')} {localtime(at):%H:%M:%S}"
+        return text.replace(" ", "\N{NO-BREAK SPACE}")
 
     return column
 
