@@ -23,7 +23,7 @@ from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, opening, photos, pins, problems, shapes, visibility
+from chargers import commands, gazetteer, offers, opening, photos, pins, problems, registry, shapes, visibility
 from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
@@ -132,7 +132,7 @@ def pins_response(
 
 def open_charger(code: str, user: User | None) -> Charger:
     chargers = shapes.with_connectors(Charger.objects.live().select_related("owner"))
-    charger = get_object_or_404(chargers, code=code.lower())
+    charger = get_object_or_404(chargers, code=registry.code_of(code))
     if not visibility.may_open(charger, user):
         raise Http404
     return charger
@@ -182,7 +182,7 @@ def charger_qr(request: HttpRequest, code: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     """`?session=7`: about that session of one's own. Who has charged here may also report once it is private."""
-    charger = get_object_or_404(Charger, code=code.lower())
+    charger = get_object_or_404(Charger, code=registry.code_of(code))
     if not problems.may_report(charger, request.user):
         raise Http404
     mine, asked = charger.sessions.of_person(request.user), request.GET.get("session", "")
