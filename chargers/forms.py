@@ -317,19 +317,31 @@ class FilterForm(forms.Form):
         return sum(bool(self[name].value()) for name in ("connector", "current", "power", "price"))
 
     @property
+    def fault_text(self) -> str:
+        """What of it cannot be used, and why; the rest is looked for nevertheless. Empty: all of it can."""
+        faults = " ".join(f"{self[name].label}: {error}" for name, errors in self.errors.items() for error in errors)
+        return str(_("A filter was left out. %(faults)s") % {"faults": faults}) if faults else ""
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """Each field with what is looked for; None also for what `fault_text` leaves out."""
+        self.is_valid()
+        return dict.fromkeys(self.fields) | self.cleaned_data
+
+    @property
     def asks_for_now(self) -> bool:
-        """What is found depends on the hours. For a valid form."""
-        return self.cleaned_data["free"] or self.cleaned_data["usable"]
+        """What is found depends on the hours."""
+        return bool(self.wishes["free"] or self.wishes["usable"])
 
     def chosen(self, chargers: ChargerQuerySet, user: User | None) -> ChargerQuerySet:
-        """Those of the chargers that are looked for. For a valid form."""
-        wish = self.cleaned_data
+        """Those of the chargers that are looked for."""
+        wish = self.wishes
         chargers = chargers.with_plug(
-            type=wish["connector"],
-            current=wish["current"],
+            type=wish["connector"] or "",
+            current=wish["current"] or "",
             power_from_w=wish["power"],
             price_to=wish["price"],
-            is_free=wish["free"],
+            is_free=bool(wish["free"]),
         )
         return authorization.usable_by(user, chargers) if wish["usable"] else chargers
 
