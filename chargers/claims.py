@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from chargers import authorization, live
+from chargers import authorization, live, registry
 from chargers.authorization import Reason, Verdict
 from chargers.models import CardClaim, Charger
 from sharecharge.errors import Refused
@@ -26,8 +26,8 @@ UNKNOWN = frozenset({Reason.UNKNOWN_CARD, Reason.CARD_DELETED})
 
 
 def begin_at(code: str, *, user: User) -> CardClaim:
-    """As `begin`, by the number on the charger. Refused: `user` sees no charger with it."""
-    charger = Charger.objects.openable_by(user).filter(code=code).first()
+    """As `begin`, by the number on the charger as somebody types it. Refused: `user` sees no charger with it."""
+    charger = Charger.objects.openable_by(user).filter(code=registry.code_of(code)).first()
     if charger is None:
         raise Refused("no_charger", _("There is no charger with this number."), status=404, field="code")
     return begin(charger, user=user)

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing import units
 from billing.forms import MoneyField, ScaledField
-from chargers import authorization, opening, pictures, settlement
+from chargers import authorization, control, opening, pictures, settlement
 from chargers.hours import ALWAYS, DAYS, HALF_HOUR_MINUTES, OF_DAY, Week, Window, clock_time, week_of
 from chargers.models import Charger, ChargingSession, Connector, Photo, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
@@ -91,8 +92,8 @@ class HalfHourField(forms.TimeField):
     """A full or half hour, as half-hours since midnight; None when it is empty."""
 
     def __init__(self, **kwargs: Any) -> None:
-        formats = ["%H:%M", "%H:%M:%S", "%H.%M"]
-        super().__init__(required=False, input_formats=formats, widget=TimeInput(), **kwargs)
+        written = ["%H:%M", "%H:%M:%S", "%H.%M"]
+        super().__init__(required=False, input_formats=written, widget=TimeInput(), **kwargs)
 
     def clean(self, value: Any) -> int | None:
         at = super().clean(value)
@@ -246,10 +247,17 @@ class NewPhotoForm(PhotoForm):
         return file
 
 
-class LimitForm(forms.Form):
-    """How much a whole charger may take; what is possible, `control.limit_power` knows."""
+def _exact_kw(power_w: int) -> str:
+    """4140 → "4.14 kW": a bound that is rounded would be refused where it is typed."""
+    return f"{formats.number_format((Decimal(power_w) / 1000).normalize(), use_l10n=True)}{units.NO_BREAK}kW"
 
-    limit_w = ScaledField(label=_("Power at most (kW)"), places=3, high=POWER_LIMIT_W, show=units.kw)
+
+class LimitForm(forms.Form):
+    """How much a whole charger may take."""
+
+    limit_w = ScaledField(
+        label=_("Power at most (kW)"), places=3, low=control.LIMITS_W[0], high=control.LIMITS_W[1], show=_exact_kw
+    )
 
 
 class AnswerForm(forms.Form):
@@ -309,19 +317,31 @@ class FilterForm(forms.Form):
         return sum(bool(self[name].value()) for name in ("connector", "current", "power", "price"))
 
     @property
+    def fault_text(self) -> str:
+        """What of it cannot be used, and why; the rest is looked for nevertheless. Empty: all of it can."""
+        faults = " ".join(f"{self[name].label}: {error}" for name, errors in self.errors.items() for error in errors)
+        return str(_("A filter was left out. %(faults)s") % {"faults": faults}) if faults else ""
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """Each field with what is looked for; None also for what `fault_text` leaves out."""
+        self.is_valid()
+        return dict.fromkeys(self.fields) | self.cleaned_data
+
+    @property
     def asks_for_now(self) -> bool:
-        """What is found depends on the hours. For a valid form."""
-        return self.cleaned_data["free"] or self.cleaned_data["usable"]
+        """What is found depends on the hours."""
+        return bool(self.wishes["free"] or self.wishes["usable"])
 
     def chosen(self, chargers: ChargerQuerySet, user: User | None) -> ChargerQuerySet:
-        """Those of the chargers that are looked for. For a valid form."""
-        wish = self.cleaned_data
+        """Those of the chargers that are looked for."""
+        wish = self.wishes
         chargers = chargers.with_plug(
-            type=wish["connector"],
-            current=wish["current"],
+            type=wish["connector"] or "",
+            current=wish["current"] or "",
             power_from_w=wish["power"],
             price_to=wish["price"],
-            is_free=wish["free"],
+            is_free=bool(wish["free"]),
         )
         return authorization.usable_by(user, chargers) if wish["usable"] else chargers
 
@@ -370,12 +390,9 @@ class ClaimForm(forms.Form):
 
     code = forms.CharField(
         label=_("Number on the charger"),
-        max_length=12,
+        max_length=30,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
-
-    def clean_code(self) -> str:
-        return self.cleaned_data["code"].strip().lower()
 
 
 class ReleaseForm(forms.Form):

@@ -55,4 +55,13 @@ def _obstacle(charger: Charger, plug: Connector, verdict: Verdict) -> str:
         return verdict.sentence
     if not charger.is_online:
         return _("The charger is offline. It cannot be started from here now.")
-    return "" if plug.status in STARTABLE else _("This plug is in use or out of order.")
+    if plug.status in STARTABLE:
+        return ""
+    if plug.status in Connector.BUSY_STATUSES:
+        return _("This plug is in use. This page says it by itself when it is free.")
+    return _("This plug is out of order. This page says it by itself when it works again.")
+
+
+def takes_a_start(plugs: Iterable[Connector]) -> bool:
+    """For who is not logged in yet: one of the plugs could be started now."""
+    return any(plug.offered in ("free", "busy") and plug.status in STARTABLE for plug in plugs)

@@ -69,8 +69,10 @@ def next_change(chargers: ChargerQuerySet) -> datetime | None:
     return min(filter(None, (Week(hours).changes_at(now) for hours in weeks)), default=None)
 
 
-def version(chargers: Sequence[Charger], *, near: Point | None = None, changes_at: datetime | None = None) -> str:
-    """Changes whenever `of` would tell something else of them, or another time. Costs a fraction of it."""
+def version(chargers: Sequence[Charger], *, near: Point | None = None, beside: Shape | None = None) -> str:
+    """Changes whenever `of` would tell something else of them, or something else is told beside them. Costs a fraction
+    of it.
+    """
     told = [
         (
             *(charger.code, charger.name, charger.city, charger.public_latitude, charger.public_longitude),
@@ -80,7 +82,7 @@ def version(chargers: Sequence[Charger], *, near: Point | None = None, changes_a
         )
         for charger in chargers
     ]
-    data = orjson.dumps([FORMAT, get_language(), units.symbol(), near, changes_at, told])
+    data = orjson.dumps([FORMAT, get_language(), units.symbol(), near, beside, told])
     return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 

@@ -305,5 +305,10 @@ def password_matches(charger: Charger, given: bytes) -> bool:
     return matches
 
 
+def code_of(typed: str) -> str:
+    """The public code as somebody types it from a sticker: in capitals, in groups with spaces or dashes."""
+    return "".join(filter(str.isalnum, typed)).lower()
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(READABLE) for _i in range(length))

@@ -100,11 +100,11 @@ def _parts(amount: int) -> Iterator[int]:
 
 
 def charger(
-    of: User, *, name: str, latitude: float, longitude: float, price_per_kwh: int, connectors: int = 1, **address: Any
+    of: User, *, name: str, latitude: float, longitude: float, price_per_kwh: int, connectors: int = 1, **fields: Any
 ) -> registry.Registered:
-    """A public charger of 11 kW with priced connectors (minor units per kWh)."""
+    """A public charger of 11 kW with priced connectors (minor units per kWh). `fields` as for `registry.register`."""
     registered = registry.register(
-        owner=of, name=name, latitude=latitude, longitude=longitude, access=Charger.Access.PUBLIC, **address
+        owner=of, name=name, latitude=latitude, longitude=longitude, access=Charger.Access.PUBLIC, **fields
     )
     for number in range(1, connectors + 1):
         connector = Connector.objects.create(

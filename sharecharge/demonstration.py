@@ -13,11 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from django.utils import timezone
+
 from accounts.models import User
 from billing import ledger, wallets
 from billing.models import Account, Transfer
 from chargers import photos
+from chargers.hours import ALWAYS, DAYS, OF_DAY, Week, Window, week_of
 from chargers.models import Charger, ChargingSession
+from chargers.models.fleet import in_local_time
 from ocpp_gateway import provisioning, replay
 from ocpp_gateway.simulator import Car, Clock, Credentials, Journal, Say, charge_once, together
 from sharecharge import drawings
@@ -35,6 +39,8 @@ NEIGHBOURS_BALANCE = Decimal(20_000)
 FEE = Decimal("0.10")
 SESSION_SPEED = 900.0  # an hour of the simulated sessions takes four seconds
 HALER = Decimal("0.01")
+# Which of the places is open at night and on the weekend only; none of those where the three sessions take place.
+AT_NIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -127,11 +133,23 @@ def make_cast() -> list[Spot]:
             house_number=place.house_number,
             postal_code=place.postal_code,
             city=place.city,
+            hours=_hours(number),
         )
         if number < len(drawings.HOUSES):
             _show(registered.charger, number)
         spots.append(Spot(place, provisioning.credentials(registered, _driver(number))))
     return spots
+
+
+def _hours(number: int) -> Week:
+    """The first one has a day off, which is never today or tomorrow; one is for the night and the weekend."""
+    if number == 0:
+        day_off = (in_local_time(timezone.now()).weekday() + 3) % DAYS
+        return week_of(Window(day, 0, OF_DAY) for day in range(DAYS) if day != day_off)
+    if number == AT_NIGHT:
+        night = (2 * 17, OF_DAY + 2 * 7)
+        return week_of([*(Window(day, *night) for day in range(5)), Window(5, 0, OF_DAY), Window(6, 0, OF_DAY)])
+    return ALWAYS
 
 
 def _show(charger: Charger, number: int) -> None:

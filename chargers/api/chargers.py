@@ -89,7 +89,7 @@ class ChargerFilters(Filters):
             raise ValidationError({name: [_("box must be south,west,north,east in degrees")]}) from None
 
     def with_code(self, chargers: ChargerQuerySet, name: str, value: str) -> ChargerQuerySet:
-        return chargers.filter(code=value.strip().lower())
+        return chargers.filter(code=registry.code_of(value))
 
     def usable(self, chargers: ChargerQuerySet, name: str, value: bool) -> ChargerQuerySet:
         person = self.require_person()

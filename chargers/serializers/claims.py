@@ -10,10 +10,7 @@ STATES = ("waiting", "taken", "over")
 
 
 class NewClaimSerializer(Serializer):
-    code = serializers.CharField(max_length=12, help_text="The number on the charger.")
-
-    def validate_code(self, text: str) -> str:
-        return text.strip().lower()
+    code = serializers.CharField(max_length=30, help_text="The number on the charger, as people type it.")
 
 
 class ClaimSerializer(ModelSerializer[CardClaim]):

@@ -62,7 +62,9 @@ def test_a_personal_token_closes_no_account(dora):
 
 
 def test_a_card_is_added_by_holding_it_to_a_charger(online, alice, charlie):
-    asked = client_of(alice).post("/api/v1/id-tags/claims", {"code": online.code.upper()}, format="json")
+    asked = client_of(alice).post(
+        "/api/v1/id-tags/claims", {"code": f"{online.code[:4].upper()} {online.code[4:]}"}, format="json"
+    )
     assert (asked.status_code, asked.json()["state"], asked.json()["charger"]["id"]) == (201, "waiting", online.pk)
     assert claims.check_at(online.pk, "04FFEEDD").is_accepted
     told = get("id-tags/claims", alice)

@@ -16,6 +16,12 @@ from sharecharge.errors import Refused
 UID = "04FFEE11"
 
 
+def as_typed(charger: Charger) -> str:
+    """From a sticker, in capitals and in groups."""
+    code = charger.code.upper()
+    return f" {code[:2]} {code[2:4]} - {code[4:6]}\N{EN DASH}{code[6:]} "
+
+
 def test_the_next_unknown_card_is_theirs_and_may_charge(online: Charger, alice: User):
     claims.begin(online, user=alice)
     assert claims.check_at(online.pk, UID.lower()).is_accepted
@@ -100,7 +106,7 @@ def test_without_a_claim_the_answer_is_that_of_authorization(online: Charger, al
 def test_the_page_leads_through(online: Charger, alice: User, client_of):
     browser = client_of(alice)
     assert "/cards/claim/" in browser.get("/cards/").content.decode()
-    assert browser.post("/cards/claim/", {"code": f" {online.code.upper()} "}).url == "/cards/claim/"
+    assert browser.post("/cards/claim/", {"code": as_typed(online)}).url == "/cards/claim/"
     assert "Hold your card to the reader" in browser.get("/cards/claim/").content.decode()
     claims.check_at(online.pk, UID)
     assert "is yours now" in browser.get("/cards/claim/").content.decode()

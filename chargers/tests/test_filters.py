@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from accounts.models import User
 from chargers import pins, registry
@@ -77,13 +78,21 @@ def test_usable_needs_a_price(online: Charger):
     assert not found(usable="on")
 
 
-@pytest.mark.parametrize("asked", [{"connector": "Garden hose"}, {"price": "a lot"}, {"power": "7"}])
-def test_a_filter_that_is_none_is_refused(online: Charger, asked):
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [({"connector": "Garden hose"}, "Plug"), ({"price": "a lot"}, "Price"), ({"power": "7"}, "Power")],
+)
+def test_a_filter_that_is_none_is_told_and_the_others_are_kept(online: Charger, asked, name):
     response = Client().get("/map/data/", asked)
-    assert (response.status_code, list(response.json()["fields"])) == (400, list(asked))
-    page = Client().get("/", asked)
-    assert page.status_code == 200
-    assert 'class="wrong"' in page.content.decode()
+    fault = response.json()["fault"]
+    assert fault.startswith(f"A filter was left out. {name}")
+    assert response.headers["ETag"] != Client().get("/map/data/").headers["ETag"]
+    page = Client().get("/", asked).content.decode()
+    assert escape(fault) in page
+    assert 'class="wrong"' in page
+    assert found(**asked)
+    connect(online, status="Charging")
+    assert not found(**asked, free="on")
 
 
 def test_the_form_keeps_what_was_asked(online: Charger):

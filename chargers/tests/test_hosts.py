@@ -114,10 +114,17 @@ def test_what_cuts_a_driver_off_asks_first(online: Charger, bob: User, alice: Us
     assert Command.objects.count() == 1
 
 
-@pytest.mark.parametrize("typed", ["", "x", "0,1", "9999"])
-def test_a_limit_that_cannot_be_is_refused_in_words(online: Charger, bob: User, client_of, typed):
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "required"), ("x", "Write a number"), ("-3", "The least is 4.14\N{NO-BREAK SPACE}kW."),
+        ("4,1", "The least is 4.14\N{NO-BREAK SPACE}kW."), ("9999", "The most is 400\N{NO-BREAK SPACE}kW."),
+    ],
+)  # fmt: skip
+def test_a_limit_that_cannot_be_is_refused_in_words(online: Charger, bob: User, client_of, typed, words):
     page = ask(client_of(bob), online, "limit", limit_w=typed)
     assert "alert-danger" in page
+    assert words in page
     assert not Command.objects.exists()
 
 

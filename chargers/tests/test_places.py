@@ -131,8 +131,26 @@ def test_the_number_of_queries_does_not_grow(online: Charger, bob: User, django_
 
 
 def test_it_opens_by_its_code_however_typed(online: Charger):
-    for path in (f"/c/{online.code}/", f"/c/{online.code}", f"/c/{online.code.upper()}"):
+    for path in (f"/c/{online.code}/", f"/c/{online.code}", f"/c/{online.code[:4].upper()}-{online.code[4:].upper()}"):
         assert Client().get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "visitors", "drivers"),
+    [
+        ("Available", "Log in to start", "Start charging"),
+        ("Preparing", "Log in to start", "Start charging"),  # perhaps the visitor's own car
+        ("Charging", "it is in use. This page says it by itself", "This plug is in use."),
+        ("Faulted", "it is out of order", "This plug is out of order."),
+        ("", "it is offline", "This plug is out of order."),
+    ],
+)
+def test_it_offers_a_start_only_where_one_is_possible(online, alice, client_of, status, visitors, drivers):
+    connect(online, status=status)
+    for client, words in ((Client(), visitors), (client_of(alice), drivers)):
+        page = client.get(online.get_absolute_url()).content.decode()
+        assert words in page
+        assert ("btn-big" in page) is (status in ("Available", "Preparing"))
 
 
 def test_it_says_the_price_with_an_example(online: Charger):

@@ -124,6 +124,17 @@ def test_ticks_come_from_facts(charger: Charger, bob: User, alice_card: IdTag):
     assert set(ticks(charger).values()) == {"done"}
 
 
+def test_where_a_guest_was_billed_no_test_is_asked_for(online: Charger, connector: Connector, alice: User, bob: User):
+    over = {"closed_by": "stop", "ended_at": timezone.now(), "stop_received_at": timezone.now(), "energy_wh": 5000}
+    make_session(online, alice, status="ended", **over)
+    Connector.objects.update(max_power_w=11_000)
+    assert onboarding.following(online) == "test"
+    ChargingSession.objects.update(user=bob, status="settled", cost=0, fee=0, settled_at=timezone.now())
+    assert onboarding.following(online) == "test"
+    ChargingSession.objects.update(user=alice)
+    assert onboarding.following(online) == "label"
+
+
 def test_a_refused_card_says_why(online: Charger, bob: User):
     make_session(online, None, status="refused", refusal="unknown_card")
     [card] = [tick for tick in onboarding.ticks(online) if tick["name"] == "card"]

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -23,7 +22,7 @@ from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import wallets
-from chargers import commands, gazetteer, offers, opening, photos, pins, problems, shapes, visibility
+from chargers import commands, gazetteer, offers, opening, photos, pins, problems, registry, shapes, visibility
 from chargers.forms import FilterForm, ReportForm
 from chargers.models import Charger, Command
 from sharecharge.errors import Refused
@@ -48,8 +47,7 @@ def charger_map(request: HttpRequest) -> HttpResponse:
     chargers = Charger.objects.visible_to(user)
     spots, failure = searched(request)
     near = nearby(request) or ((spots[0].latitude, spots[0].longitude) if spots else None)
-    if form.is_valid():
-        chargers = form.chosen(chargers, user)
+    chargers = form.chosen(chargers, user)
     if near is not None:
         chargers = pins.around(chargers, near)
     context = {
@@ -101,12 +99,11 @@ def map_data(request: HttpRequest) -> HttpResponse:
     """`?box=south,west,north,east` in degrees → the chargers in it that the filters of the address leave over.
 
     `more`: there are more than these. `changes_at`: then one may open that the filters hide (null: never).
+    `fault`: what of the filters cannot be used, in words.
     Asked again with its ETag it answers 304 as long as nothing has changed.
     """
     user = visitor(request)
     form = FilterForm(request.GET)
-    if not form.is_valid():
-        return JsonResponse({"error": _("Look at the filters."), "fields": form.errors}, status=400)
     chargers = Charger.objects.visible_to(user)
     if "box" in request.GET:
         try:
@@ -114,25 +111,24 @@ def map_data(request: HttpRequest) -> HttpResponse:
         except ValueError:
             return JsonResponse({"error": _("box must be south,west,north,east in degrees")}, status=400)
     found = pins.find(form.chosen(chargers, user), limit=pins.BOX_LIMIT + 1)
-    near, changes_at = nearby(request), pins.next_change(chargers) if form.asks_for_now else None
-    etag = f'W/"{pins.version(found, near=near, changes_at=changes_at)}"'
-    response = get_conditional_response(request, etag=etag) or pins_response(found, near, changes_at)
+    near = nearby(request)
+    changes_at = pins.next_change(chargers) if form.asks_for_now else None
+    beside = {"more": len(found) > pins.BOX_LIMIT, "changes_at": changes_at, "fault": form.fault_text}
+    etag = f'W/"{pins.version(found, near=near, beside=beside)}"'
+    response = get_conditional_response(request, etag=etag) or pins_response(found, near, beside)
     response["ETag"] = etag
     patch_cache_control(response, no_cache=True, **({"private": True} if user else {}))
     return response
 
 
-def pins_response(
-    found: Sequence[Charger], near: pins.Point | None, changes_at: datetime | None = None
-) -> HttpResponse:
-    shown, more = pins.of(found[: pins.BOX_LIMIT], near=near), len(found) > pins.BOX_LIMIT
-    data = {"chargers": shown, "more": more, "changes_at": changes_at}
+def pins_response(found: Sequence[Charger], near: pins.Point | None, beside: shapes.Shape) -> HttpResponse:
+    data = {"chargers": pins.of(found[: pins.BOX_LIMIT], near=near), **beside}
     return HttpResponse(orjson.dumps(data), content_type="application/json")
 
 
 def open_charger(code: str, user: User | None) -> Charger:
     chargers = shapes.with_connectors(Charger.objects.live().select_related("owner"))
-    charger = get_object_or_404(chargers, code=code.lower())
+    charger = get_object_or_404(chargers, code=registry.code_of(code))
     if not visibility.may_open(charger, user):
         raise Http404
     return charger
@@ -150,6 +146,7 @@ def charger_page(request: HttpRequest, code: str) -> HttpResponse:
         "place": place,
         "photos": shown,
         "open_photo": next((photo for photo in shown if photo.is_for_everybody), None),
+        "takes_a_start": offers.takes_a_start(charger.listed_connectors),  # type: ignore[attr-defined]
         "is_mine": user is not None and charger.owner_id == user.pk,
         "position": (charger.public_latitude, charger.public_longitude),
         "hours": opening.lines(charger),
@@ -182,7 +179,7 @@ def charger_qr(request: HttpRequest, code: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def charger_report(request: PersonRequest, code: str) -> HttpResponse:
     """`?session=7`: about that session of one's own. Who has charged here may also report once it is private."""
-    charger = get_object_or_404(Charger, code=code.lower())
+    charger = get_object_or_404(Charger, code=registry.code_of(code))
     if not problems.may_report(charger, request.user):
         raise Http404
     mine, asked = charger.sessions.of_person(request.user), request.GET.get("session", "")

@@ -84,6 +84,55 @@ def test_filters_stay_in_the_address(site: Site):
     assert site.complaints == []
 
 
+def test_a_filter_that_is_no_number_is_told_and_left_out(site: Site):
+    from playwright.sync_api import expect
+
+    page = site.visit(PHONE)
+    page.goto("/?free=on#8/49.8/15.5")
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Price at most").fill("cheap")
+    page.get_by_label("Price at most").blur()
+    expect(page.locator("#filter-fault")).to_contain_text("A filter was left out. Price at most")
+    page.get_by_label("Price at most").fill("7")
+    page.get_by_label("Price at most").blur()
+    expect(page.locator("#filter-fault")).to_be_hidden()
+    assert site.complaints == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_without_a_script_there_is_a_list_and_no_empty_map(site: Site, size):
+    from playwright.sync_api import expect
+
+    page = site.visit(size, java_script_enabled=False)
+    page.goto("/")
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Chargers that people share")).to_be_in_viewport()
+
+
+def test_no_pin_of_the_first_view_is_cut_off(site: Site):
+    page = site.visit(DESKTOP)
+    spots = [(49.73, 13.4), (50.75, 15.03), (49.83, 18.16), (48.96, 14.48)]
+    serve_pins(page, [pin(number, *spot) for number, spot in enumerate(spots)])
+    items = "".join(
+        f'<li data-latitude="{latitude}" data-longitude="{longitude}"></li>' for latitude, longitude in spots
+    )
+
+    def with_items(route: Any) -> None:
+        """As if the server had listed them."""
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</template>", f"</template>{items}", 1))
+
+    page.route(site.url + "/", with_items)
+    page.goto("/")
+    page.wait_for_function("document.querySelectorAll('.leaflet-marker-pane .pin-body').length === 4")
+    cut = """() => {
+      const map = document.getElementById("map").getBoundingClientRect();
+      return [...document.querySelectorAll(".leaflet-marker-pane .pin-body")].map((it) => it.getBoundingClientRect())
+        .filter((it) => it.left < map.left || it.right > map.right || it.top < map.top || it.bottom > map.bottom);
+    }"""
+    assert page.evaluate(cut) == []
+
+
 def test_it_asks_again_when_a_charger_opens(site: Site):
     """Nobody tells that the hours have begun: the pin says when that is."""
     from playwright.sync_api import expect

@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.conf import settings
+from django.utils import timezone
 
-from chargers import clock, sessions
+from chargers import clock, opening, sessions
 from chargers.models import Charger, MeterValue
 from ocpp_gateway.simulator import Acknowledged, Journal
 from sharecharge import demonstration
@@ -92,6 +94,21 @@ class TestPort:
     def test_the_next_free_one_is_taken(self, monkeypatch):
         monkeypatch.setattr(demo, "is_free", lambda port: port == 8003)
         assert demo.choose_port(None) == 8003
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("moment", ["2026-11-30T23:30+01:00", "2026-12-02T12:00+01:00", "2026-12-06T00:00+01:00"])
+def test_the_first_charger_is_open_whenever_the_demo_begins_and_one_at_night(settings, moment):
+    settings.PAYMENT_PROVIDER = "fake"
+    with time_machine.travel(moment, tick=False):
+        spots = demonstration.make_cast()
+        main, at_night = (
+            Charger.objects.get(identity=spots[number].credentials.identity) for number in (0, demonstration.AT_NIGHT)
+        )
+        assert main.is_open_at(timezone.now() + timedelta(days=1))
+        assert main.is_open
+    assert not main.week.is_always
+    assert opening.in_short(at_night) == "Mon to Fri 17:00 to 07:00 (next day); Sat, Sun all day"
 
 
 def acknowledged(action, payload, answer=None):

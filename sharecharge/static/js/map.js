@@ -11,6 +11,7 @@ const CLOSE_ZOOM = 13;
 const element = document.getElementById("map");
 const list = document.getElementById("places");
 const nothing = document.getElementById("nothing");
+const fault = document.getElementById("filter-fault");
 const crowded = document.getElementById("crowded");
 const card = document.getElementById("chosen");
 const template = list.querySelector("template");
@@ -140,12 +141,14 @@ async function load() {
   const turn = ++asked;
   try {
     const answer = await fetch(`${element.dataset.source}?${question()}`);
-    if (!answer.ok || turn !== asked) return; // a filter that cannot be used: the form says so
-    const { chargers, more, changes_at: changesAt } = await answer.json();
+    if (!answer.ok || turn !== asked) return;
+    const told = await answer.json();
     if (turn !== asked) return;
-    hiddenChangesAt = changesAt;
-    showAll(chargers);
-    crowded.hidden = !more;
+    hiddenChangesAt = told.changes_at;
+    showAll(told.chargers);
+    crowded.hidden = !told.more;
+    fault.textContent = told.fault; // of a filter that is left out
+    fault.hidden = !told.fault;
   } catch {
     // The socket's note says that the connection is interrupted.
   }

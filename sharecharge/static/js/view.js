@@ -3,6 +3,8 @@
 const START = { at: [49.8, 15.5], zoom: 7 };
 const KEY = "map-view";
 const ZOOM_OF_A_PLACE = 12;
+// A pin with its price is up to 160 pixels wide, and its place is in its middle.
+const AROUND_PINS = [90, 60];
 
 function parse(text) {
   const [zoom, latitude, longitude] = (text ?? "").replace("#", "").split("/").map(Number);
@@ -21,7 +23,7 @@ function remembered() {
 export function firstView(map, { near, places }) {
   const view = parse(location.hash) ?? (near ? { at: near.split(",").map(Number), zoom: ZOOM_OF_A_PLACE } : remembered());
   if (view) map.setView(view.at, view.zoom);
-  else if (places.length) map.fitBounds(places, { maxZoom: 13, padding: [70, 50] });
+  else if (places.length) map.fitBounds(places, { maxZoom: 13, padding: AROUND_PINS });
   else map.setView(START.at, START.zoom);
 }
 
