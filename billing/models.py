@@ -244,7 +244,7 @@ class TopUp(models.Model):
     amount = models.BigIntegerField(_("amount"))
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PENDING)
     provider = models.CharField(_("provider"), max_length=20)
-    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
+    provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
     idempotency_key = models.CharField(max_length=64)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from billing import wallets
 from billing.models import TopUp
-from billing.providers import PROVIDERS, SILENT, StripeProvider
+from billing.providers import PROVIDERS, SILENT, Outcome, StripeProvider
 from sharecharge.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,16 @@ ASKED_AT_ONCE = 100
 
 
 def hear_stripe(body: bytes, signature: str) -> None:
-    """An event that Stripe sends. Refused: (404) Stripe is not used here, (400) it is not from Stripe."""
+    """An event that Stripe sends: what it is about is asked of Stripe.
+
+    Refused: (404) Stripe is not used here, (400) it is not from Stripe, (503) Stripe does not answer; it sends the event
+    again then.
+    """
     provider = PROVIDERS[StripeProvider.name]
     if provider.name != settings.PAYMENT_PROVIDER or not isinstance(provider, StripeProvider):
         raise Refused("payments_off", "Stripe is not used here.", status=404)
-    if heard := provider.heard(body, signature):
-        top_up, payment = heard
-        wallets.finish_top_up(top_up, paid=payment.is_paid, provider_reference=payment.reference)
+    if top_up := provider.heard(body, signature):
+        look(top_up)
 
 
 def look(top_up: TopUp) -> TopUp:
@@ -39,7 +42,7 @@ def look(top_up: TopUp) -> TopUp:
     payment = provider.look(top_up)
     if payment is None:
         return top_up
-    return wallets.finish_top_up(top_up, paid=payment.is_paid, provider_reference=payment.reference)
+    return wallets.finish_top_up(top_up, paid=payment.outcome is Outcome.PAID, provider_reference=payment.reference)
 
 
 def look_after(now: datetime) -> int:
