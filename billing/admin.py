@@ -202,6 +202,7 @@ class TopUpAdmin(EndlessAdmin):
         "status",
         "provider",
         "created_at",
+        "sent_at",
         "finished_at",
     )
     list_filter = ("status", ProviderFilter)

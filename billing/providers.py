@@ -20,8 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
+    """SENT: the payer has done his part, and a bank takes its time, perhaps weeks; it may still fail."""
+
     PAID = "paid"
     FAILED = "failed"
+    SENT = "sent"
 
 
 class Payment(NamedTuple):
@@ -171,8 +174,10 @@ def _page_of(top_up: TopUp) -> str:
 
 def _payment(session: "Session", top_up: TopUp) -> Payment | None:
     """A payment is only what was asked for: all of it, in our currency, for this top-up."""
+    if _has_failed(session):
+        return Payment(session.id, Outcome.FAILED)
     if session.payment_status != "paid":
-        return Payment(session.id, Outcome.FAILED) if _has_failed(session) else None
+        return Payment(session.id, Outcome.SENT) if session.status == "complete" else None
     told = (session.amount_total, session.currency, session.client_reference_id)
     wanted = (top_up.amount, settings.CURRENCY.lower(), str(top_up.pk))
     if told != wanted:
@@ -183,6 +188,8 @@ def _payment(session: "Session", top_up: TopUp) -> Payment | None:
 
 def _has_failed(session: "Session") -> bool:
     """Nobody paid in time, or a bank has refused what was promised on a completed page."""
+    if session.payment_status == "paid":
+        return False
     intent: Any = session.payment_intent
     is_refused = session.status == "complete" and bool(intent) and intent.status in REFUSED_BY_THE_BANK
     return session.status == "expired" or is_refused

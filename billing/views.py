@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -37,7 +38,9 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
         "lines": bills.with_reversed(page.rows),
         "holds": Hold.objects.active().filter(account__user=request.user),
         "top_ups": TopUp.objects.filter(
-            user=request.user, status=TopUp.Status.PENDING, created_at__gt=timezone.now() - OFFERED_FOR
+            Q(created_at__gt=timezone.now() - OFFERED_FOR) | Q(sent_at__isnull=False),
+            user=request.user,
+            status=TopUp.Status.PENDING,
         )[:5],
         "amounts": [amount for amount in USUAL_AMOUNTS if amount * 100 <= settings.TOP_UP_LIMIT],
         "currency": units.symbol(),
@@ -96,6 +99,7 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refusal:
         trouble = str(refusal)
     if payment.status == TopUp.Status.PENDING:
+        can_go_on = can_go_on and payment.sent_at is None
         context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble}
         return render(request, "billing/top_up.html", context)
     return _told(request, payment)

@@ -243,6 +243,13 @@ def request_top_up(user: User, *, amount: int, idempotency_key: str, provider: P
     return top_up
 
 
+def expect_top_up(top_up: TopUp) -> TopUp:
+    """The payer has done his part, and a bank brings the money: it is on its way, and not in the wallet."""
+    TopUp.objects.filter(pk=top_up.pk, status=TopUp.Status.PENDING, sent_at=None).update(sent_at=timezone.now())
+    top_up.refresh_from_db()
+    return top_up
+
+
 def finish_top_up(top_up: TopUp, *, paid: bool, provider_reference: str) -> TopUp:
     """What the provider says of a payment. The first word stays; hearing it again changes nothing."""
     with transaction.atomic():

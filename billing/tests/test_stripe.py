@@ -189,6 +189,50 @@ def test_a_payment_by_bank_is_credited_when_the_bank_has_paid(stripe, bob, clien
     assert balance(bob) == 25_000
 
 
+def test_money_that_a_bank_brings_is_on_its_way(stripe, bob, client_of):
+    client = client_of(bob)
+    top_up(client)
+    stripe.promise("cs_test_1")
+    page = f"/wallet/top-ups/{TopUp.objects.get().pk}/"
+    told = client.get(page).content.decode()
+    assert "the money is on its way" in told
+    assert "Continue to the payment" not in told
+    TopUp.objects.update(created_at=timezone.now() - timedelta(days=20))
+    assert "is on its way from your bank" in client.get("/wallet/").content.decode()
+    stripe.pay("cs_test_1")
+    client.get(page)
+    assert "on its way" not in client.get("/wallet/").content.decode()
+    assert balance(bob) == 25_000
+
+
+def test_a_bank_is_asked_about_rarely_and_for_a_month(stripe, bob, client_of):
+    top_up(client_of(bob))
+    stripe.promise("cs_test_1")
+    began = timezone.now()
+
+    def asked(**later: float) -> int:
+        before = len(stripe.asked)
+        payments.look_after(began + timedelta(**later))
+        return len(stripe.asked) - before
+
+    assert [asked(minutes=3), asked(minutes=8), asked(hours=5), asked(hours=7), asked(days=29)] == [1, 0, 0, 1, 1]
+    stripe.pay("cs_test_1")
+    assert asked(days=31) == 0
+    event("checkout.session.async_payment_succeeded", stripe.sessions["cs_test_1"])  # it may still come
+    assert balance(bob) == 25_000
+
+
+def test_payments_that_never_end_keep_no_other_waiting(stripe, bob, client_of, monkeypatch):
+    monkeypatch.setattr(payments, "ASKED_AT_ONCE", 2)
+    for key in "abcde":
+        top_up(client_of(bob), key=key)
+    stripe.pay("cs_test_1")
+    now = timezone.now() + timedelta(minutes=3)
+    assert sum(payments.look_after(now + timedelta(minutes=5 * turn)) for turn in range(3)) == 1
+    asked = [urlsplit(path).path[-1] for method, path, *_rest in stripe.asked if method == "GET"]
+    assert sorted(asked[:5]) == list("12345")
+
+
 def test_a_failed_payment_is_told(stripe, bob, client_of):
     client = client_of(bob)
     top_up(client)
