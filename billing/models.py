@@ -13,8 +13,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts.models import FORGOTTEN_DOMAIN, User
 from billing import pricing, units
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def of_nobody(self) -> "AccountQuerySet":
+        """Wallets with money in them that nobody can use any more: it came after their person had left."""
+        people = User.objects.filter(is_active=False, email__endswith=f"@{FORGOTTEN_DOMAIN}")
+        return self.filter(kind=Account.Kind.WALLET, balance__gt=0, user__in=people)
 
 
 class Account(models.Model):
@@ -30,6 +37,8 @@ class Account(models.Model):
     )
     balance = models.BigIntegerField(_("balance"), default=0)
     held = models.BigIntegerField(_("on hold"), default=0)
+
+    objects = AccountQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("account")

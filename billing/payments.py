@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
+from accounts.models import User
 from billing import wallets
 from billing.models import TopUp
 from billing.providers import PROVIDERS, SILENT, Outcome, StripeProvider
@@ -35,6 +36,11 @@ def hear_stripe(body: bytes, signature: str) -> None:
         raise Refused("payments_off", "Stripe is not used here.", status=404)
     if top_up := provider.heard(body, signature):
         look(top_up)
+
+
+def open_of(user: User, now: datetime) -> list[TopUp]:
+    """What this person may still pay, or has paid and is on its way; not what nobody asks about any more."""
+    return list(TopUp.objects.open().filter(user=user, created_at__gt=now - ASKED_FOR))
 
 
 def look(top_up: TopUp) -> TopUp:
