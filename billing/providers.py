@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# In the address by which whoever has not paid comes back from a provider's page. It is words for a person, no news.
+CANCELLED = "cancelled"
+
 
 class Outcome(Enum):
     """SENT: the payer has done his part, and a bank takes its time, perhaps weeks; it may still fail."""
@@ -129,7 +132,7 @@ class StripeProvider:
                 "client_reference_id": str(top_up.pk),
                 "customer_email": top_up.user.email,
                 "success_url": page,
-                "cancel_url": page,
+                "cancel_url": f"{page}?{CANCELLED}=1",
                 "adaptive_pricing": {"enabled": False},  # it is paid in our currency, or it would not fit the wish
             },
             options={"idempotency_key": key},

@@ -87,8 +87,9 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
 
     Whoever paid in an app, and is not logged in here, learns nothing but that it may be closed.
     """
+    is_cancelled = providers.CANCELLED in request.GET
     if not request.user.is_authenticated:
-        return render(request, "billing/paid_elsewhere.html")
+        return render(request, "billing/paid_elsewhere.html", {"is_cancelled": is_cancelled})
     payment = get_object_or_404(TopUp, pk=pk, user=request.user)
     can_go_on = payment.provider == settings.PAYMENT_PROVIDER
     trouble = ""
@@ -100,7 +101,7 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
         trouble = str(refusal)
     if payment.status == TopUp.Status.PENDING:
         can_go_on = can_go_on and payment.sent_at is None
-        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble}
+        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble, "is_cancelled": is_cancelled}
         return render(request, "billing/top_up.html", context)
     return _told(request, payment)
 

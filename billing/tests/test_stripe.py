@@ -132,6 +132,7 @@ def test_a_driver_pays_on_stripes_page(stripe, bob, client_of):
     assert form["line_items[0][price_data][currency]"] == "czk"
     assert (form["client_reference_id"], form["customer_email"]) == (str(payment.pk), bob.email)
     assert form["success_url"].endswith(f"/wallet/top-ups/{payment.pk}/")
+    assert form["cancel_url"] == f"{form['success_url']}?cancelled=1"
     assert (payment.status, payment.provider_reference, balance(bob)) == ("pending", "cs_test_1", 0)
 
 
@@ -151,6 +152,7 @@ def test_whoever_comes_back_sees_the_money_before_stripe_has_told_us(stripe, bob
     client = client_of(bob)
     top_up(client)
     page = f"/wallet/top-ups/{TopUp.objects.get().pk}/"
+    assert "You came back without paying" in client.get(f"{page}?cancelled=1").content.decode()
     assert "not confirmed yet" in client.get(page).content.decode()
     stripe.pay("cs_test_1")
     assert "was added to your wallet" in client.get(page, follow=True).content.decode()
@@ -357,4 +359,8 @@ def test_whoever_paid_in_an_app_learns_nothing_here(stripe, bob, alice, client_o
     told = Client().get(page).content.decode()
     assert "go back to your app" in told
     assert "250" not in told
+    assert "Thank you" not in told
+    cancelled = Client().get(f"{page}?cancelled=1").content.decode()
+    assert "You came back without paying" in cancelled
+    assert "as soon as the payment is confirmed" not in cancelled
     assert client_of(alice).get(page).status_code == 404
