@@ -156,7 +156,7 @@ def paper(row: ChargingSession, *, viewer: User) -> Paper:
     is_payer = row.user_id == viewer.pk or viewer.is_staff
     sums = [*_paid(row, found, is_payer=is_payer)]
     if row.user_id == viewer.pk:
-        sums.append(Sum(_("In the wallet now"), units.money(wallets.wallet_of(viewer).available)))
+        sums.append(Sum(_("Free to use in the wallet"), units.money(wallets.wallet_of(viewer).available)))
     if (row.owner_id == viewer.pk or viewer.is_staff) and row.cost is not None:
         fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
         sums.append(Sum(fee, units.money(row.fee)))

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing import ledger
+from billing import ledger, wallets
 from billing.models import Transfer
 from chargers import settlement, statistics
 from chargers.models import Charger, ChargingSession
@@ -66,9 +66,9 @@ def month_path(month: str) -> str:
 
 SAID = {
     "en": ("Receipt", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
-           "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "In the wallet now 972.50 Kč"),
+           "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "Free to use in the wallet 972.50 Kč"),
     "cs": ("Účtenka", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
-           "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "V peněžence teď 972,50 Kč"),
+           "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "K dispozici v peněžence 972,50 Kč"),
 }  # fmt: skip
 
 
@@ -104,6 +104,18 @@ def test_it_says_what_the_page_says(online: Charger, client_of, request, alice: 
         assert " ".join(pair) in shown
     for part in receipt.parts:
         assert part["amount_text"] in text
+
+
+def test_it_tells_free_money_from_the_balance_as_the_wallet_does(online: Charger, alice: User, client_of):
+    session = billed(online, alice)
+    wallets.hold(alice, reference="payout:1", minimum=1, wanted=20_000)
+    client = client_of(alice)
+    receipt = words(client.get(path_of(session)).content)
+    wallet = flat(client.get("/wallet/").content.decode())
+    before_a_start = flat(client.get(online.get_absolute_url()).content.decode())
+    assert "Free to use in the wallet 772.50 Kč" in receipt
+    assert "Free to use 772.50 Kč On hold 200.00 Kč Balance 972.50 Kč" in wallet
+    assert "Free to use: 772.50 Kč (200.00 Kč on hold)" in before_a_start
 
 
 def test_times_are_local(online: Charger, alice: User, client_of):
