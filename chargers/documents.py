@@ -32,7 +32,7 @@ def receipt(session: ChargingSession, *, viewer: User) -> bytes:
         raise Refused("not_billed", _("There is no receipt yet: nothing has been billed."))
     told = receipts.paper(session, viewer=viewer)
     sheet = Sheet(title=_("Receipt"), foot=_foot(), language=get_language() or "en", made_at=timezone.localtime())
-    sheet.facts([(_("Number"), str(session.pk)), *told.facts])
+    sheet.facts(told.facts)
     sheet.heading(_("Bill"))
     names = ("name", "quantity_text", "unit_price_text", "amount_text")
     lines = [[part[name] for name in names] for part in told.parts]

@@ -184,6 +184,9 @@ def _facts(row: ChargingSession) -> list[tuple[str, str]]:
     begin, end = (_local(at) for at in (row.started_at, row.ended_at))
     clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
     facts = [
+        (_("Receipt number"), str(row.pk)),
+        (_("Owner of the charger"), row.owner.name or units.NOTHING),
+        (_("Driver"), row.user.name if row.user else units.NOTHING),
         (_("Charger"), ", ".join(part for part in (row.charger.name, row.charger.address) if part)),
         (_("From – to"), f"{begin} – {end} {clock}".rstrip()),
         (_("Meter at the start"), units.kwh(row.meter_start_wh)),

@@ -65,9 +65,9 @@ def month_path(month: str) -> str:
 # ------------------------------------------------------------------------------------------------ receipts
 
 SAID = {
-    "en": ("Receipt", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
+    "en": ("Receipt", "Owner of the charger Bob", "Driver Alice", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
            "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "Free to use in the wallet 972.50 Kč"),
-    "cs": ("Účtenka", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
+    "cs": ("Účtenka", "Majitel nabíječky Bob", "Řidič Alice", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
            "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "K dispozici v peněžence 972,50 Kč"),
 }  # fmt: skip
 
@@ -97,6 +97,7 @@ def test_it_says_what_the_page_says(online: Charger, client_of, request, alice: 
     page = client.get(session.get_absolute_url(), headers={"Accept-Language": language})
     text = words(client.get(path_of(session), headers={"Accept-Language": language}).content)
     receipt, shown = page.context["receipt"], flat(page.content.decode())
+    assert [value for _name, value in receipt.facts[:3]] == [str(session.pk), "Bob", "Alice"]
     assert path_of(session) in page.content.decode()
     assert len(receipt.sums) == {"alice": 3, "bob": 4, "oscar": 4}[who]
     for pair in [*receipt.facts, *((line.name, line.amount_text) for line in receipt.sums)]:
