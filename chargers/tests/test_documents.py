@@ -65,9 +65,11 @@ def month_path(month: str) -> str:
 # ------------------------------------------------------------------------------------------------ receipts
 
 SAID = {
-    "en": ("Receipt", "Owner of the charger Bob", "Driver Alice", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
+    "en": ("Receipt", "Owner of the charger Bob", "Driver Alice",
+           "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
            "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "Free to use in the wallet 972.50 Kč"),
-    "cs": ("Účtenka", "Majitel nabíječky Bob", "Řidič Alice", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
+    "cs": ("Účtenka", "Majitel nabíječky Bob", "Řidič Alice",
+           "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
            "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "K dispozici v peněžence 972,50 Kč"),
 }  # fmt: skip
 

@@ -95,7 +95,8 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     expect(driver.locator(".rows .row-link")).to_have_text(f"Box {way}")
     with driver.expect_download() as download:
         driver.locator("a[href*='export.csv']").click()
-    assert ",400,6.50,2.60,CZK" in download.value.path().read_text()  # Wh, and whole units of the currency
+    line = {"en": ",0.400,6.50,2.60,CZK", "cs": ";0,400;6,50;2,60;CZK"}[options["locale"]]
+    assert line in download.value.path().read_text()
     wallbox.connection.close()
     assert site.complaints == []
 
