@@ -59,10 +59,16 @@ def sign_up(request: HttpRequest, *, name: str, email: str, password: str) -> Us
 
 
 def confirm_email(request: HttpRequest, *, key: str) -> None:
-    """Refused (400): the key of the mail's link is wrong, too old, was used, or the address is somebody else's now."""
+    """Refused: (400) the key of the mail's link is wrong, too old or used, (409) somebody else has the address by now.
+
+    Only who reads the mails of an address has its key, and may know that it is taken.
+    """
     confirmation = get_emailconfirmation_model().from_key(key)
-    if confirmation is None or confirmation.confirm(request) is None:
+    if confirmation is None:
         raise _wrong_key()
+    if confirmation.confirm(request) is None:
+        sentence = _("Somebody else has this address by now, so nothing was changed. Name another one.")
+        raise Refused("email_taken", sentence)
 
 
 def resend_confirmation(request: HttpRequest, user: User) -> None:

@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import events
 
+# Of the addresses of those who have left: nobody can have one there.
+FORGOTTEN_DOMAIN = "deleted.invalid"
+
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -70,6 +73,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Closed for good, see people.forget: whatever reaches this account now reaches nobody."""
+        return not self.is_active and self.email.endswith(f"@{FORGOTTEN_DOMAIN}")
 
     @property
     def is_owner(self) -> bool:

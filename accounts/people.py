@@ -4,7 +4,7 @@ from allauth.account.models import EmailAddress
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import FORGOTTEN_DOMAIN, User
 from sharecharge.errors import Refused
 
 
@@ -46,7 +46,7 @@ def choose_mails(user: User, *, receipts: bool, offline: bool, low_balance: bool
 def forget(user: User) -> None:
     """For good: no login, no name, no address. Sessions and transfers of this row stay, and tell of nobody."""
     EmailAddress.objects.filter(user=user).delete()
-    user.email = f"deleted-{user.pk}@deleted.invalid"
+    user.email = f"deleted-{user.pk}@{FORGOTTEN_DOMAIN}"
     user.name = _("Deleted account")
     user.is_active = False
     user.set_unusable_password()

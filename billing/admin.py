@@ -56,9 +56,15 @@ class AccountStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("owes", gettext_lazy("owes money")), ("held", gettext_lazy("has money on hold"))]
+        return [
+            ("owes", gettext_lazy("owes money")),
+            ("held", gettext_lazy("has money on hold")),
+            ("nobody", gettext_lazy("has money of a deleted account")),
+        ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Account]:
+        if self.value() == "nobody":
+            return queryset.of_nobody()
         conditions = {"owes": Q(kind=Account.Kind.RECEIVABLE, balance__lt=0), "held": Q(held__gt=0)}
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
@@ -207,6 +213,7 @@ class TopUpAdmin(EndlessAdmin):
         "status",
         "provider",
         "created_at",
+        "sent_at",
         "finished_at",
     )
     list_filter = ("status", ProviderFilter)

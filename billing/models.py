@@ -13,8 +13,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts.models import FORGOTTEN_DOMAIN, User
 from billing import pricing, units
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def of_nobody(self) -> "AccountQuerySet":
+        """Wallets with money in them that nobody can use any more: it came after their person had left."""
+        people = User.objects.filter(is_active=False, email__endswith=f"@{FORGOTTEN_DOMAIN}")
+        return self.filter(kind=Account.Kind.WALLET, balance__gt=0, user__in=people)
 
 
 class Account(models.Model):
@@ -30,6 +37,8 @@ class Account(models.Model):
     )
     balance = models.BigIntegerField(_("balance"), default=0)
     held = models.BigIntegerField(_("on hold"), default=0)
+
+    objects = AccountQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("account")
@@ -232,6 +241,16 @@ class Tariff(models.Model):
         return pricing.Tariff(currency=settings.CURRENCY, price_per_kwh=self.price_per_kwh).as_dict()
 
 
+# Its provider knows of it, and has not decided it.
+OPEN = Q(status="pending") & ~Q(provider_reference="")
+
+
+class TopUpQuerySet(models.QuerySet["TopUp"]):
+    def open(self) -> "TopUpQuerySet":
+        """The payer was led to a provider, which may still say that it was paid."""
+        return self.filter(OPEN)
+
+
 class TopUp(models.Model):
     """Money on its way in through a payment provider. Credited when the provider says that it was paid."""
 
@@ -244,16 +263,24 @@ class TopUp(models.Model):
     amount = models.BigIntegerField(_("amount"))
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PENDING)
     provider = models.CharField(_("provider"), max_length=20)
-    provider_reference = models.CharField(_("provider's reference"), max_length=100, blank=True)
+    provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
     idempotency_key = models.CharField(max_length=64)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # The payer has done his part at the provider, and a bank brings the money, in days or weeks.
+    sent_at = models.DateTimeField(_("on its way since"), null=True, blank=True)
+    asked_at = models.DateTimeField(_("last asked about"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = TopUpQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("top-up")
         verbose_name_plural = _("top-ups")
         ordering = ("-pk",)
-        indexes = (models.Index(fields=["user", "-id"], name="top_up_by_user"),)
+        indexes = (
+            models.Index(fields=["user", "-id"], name="top_up_by_user"),
+            models.Index(fields=["asked_at"], condition=OPEN, name="top_up_to_be_asked_about"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["user", "idempotency_key"], name="top_up_once_per_key"),
             models.UniqueConstraint(

@@ -1,6 +1,7 @@
 """How money comes in. A provider takes a payment somewhere else and tells us, once or often, whether it was paid."""
 
 import logging
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# In the address by which whoever has not paid comes back from a provider's page. It is words for a person, no news.
+CANCELLED = "cancelled"
+
+
+class Outcome(Enum):
+    """SENT: the payer has done his part, and a bank takes its time, perhaps weeks; it may still fail."""
+
+    PAID = "paid"
+    FAILED = "failed"
+    SENT = "sent"
+
 
 class Payment(NamedTuple):
     """What a provider says became of a payment. `reference` is its own name for it."""
 
     reference: str
-    is_paid: bool
+    outcome: Outcome
 
 
 class PaymentProvider(Protocol):
@@ -55,8 +67,11 @@ class FakeProvider:
 
 SILENT = "payment_unavailable"
 SILENT_SENTENCE = gettext_lazy("The payment service does not answer. Nothing was charged; try again in a moment.")
-PAID_EVENTS = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
-FAILED_EVENTS = frozenset({"checkout.session.async_payment_failed", "checkout.session.expired"})
+EVENTS = frozenset(
+    f"checkout.session.{what}" for what in ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
+)
+# What the payment of a completed page comes back to when the bank has not paid after all.
+REFUSED_BY_THE_BANK = frozenset({"requires_payment_method", "canceled"})
 
 
 class StripeProvider:
@@ -79,10 +94,11 @@ class StripeProvider:
     def look(self, top_up: TopUp) -> Payment | None:
         return _payment(self._session(top_up), top_up) if top_up.provider_reference else None
 
-    def heard(self, body: bytes, signature: str) -> tuple[TopUp, Payment] | None:
-        """What a signed event says of a top-up of ours. None: nothing that concerns us.
+    def heard(self, body: bytes, signature: str) -> TopUp | None:
+        """The top-up that a signed event is about. None: nothing that concerns us.
 
-        Refused (400): Stripe has not signed this, or long ago.
+        An event only rings the bell: it may be old, late or of another version of Stripe's API, so what became of the
+        payment is asked. Refused (400): Stripe has not signed this, or long ago.
         """
         import stripe
 
@@ -90,15 +106,13 @@ class StripeProvider:
             event = stripe.Webhook.construct_event(body, signature, settings.STRIPE_WEBHOOK_SECRET)
         except (ValueError, stripe.SignatureVerificationError) as error:
             raise Refused("bad_signature", _("The signature does not fit."), status=400) from error
-        if event.type not in PAID_EVENTS | FAILED_EVENTS:
+        if event.type not in EVENTS:
             return None
-        session: Any = event.data.object
-        top_up = TopUp.objects.filter(provider=self.name, provider_reference=session.id).first()
+        reference = event.data.object["id"]
+        top_up = TopUp.objects.filter(provider=self.name, provider_reference=reference).first()
         if top_up is None:
-            logger.info("Stripe tells of a payment %s that we do not know", session.id)
-            return None
-        payment = Payment(session.id, False) if event.type in FAILED_EVENTS else _payment(session, top_up)
-        return (top_up, payment) if payment else None
+            logger.info("Stripe tells of a payment %s that we do not know", reference)
+        return top_up
 
     def _create(self, top_up: TopUp) -> "Session":
         page = _page_of(top_up)
@@ -118,14 +132,14 @@ class StripeProvider:
                 "client_reference_id": str(top_up.pk),
                 "customer_email": top_up.user.email,
                 "success_url": page,
-                "cancel_url": page,
+                "cancel_url": f"{page}?{CANCELLED}=1",
                 "adaptive_pricing": {"enabled": False},  # it is paid in our currency, or it would not fit the wish
             },
             options={"idempotency_key": key},
         )
 
     def _session(self, top_up: TopUp) -> "Session":
-        return self._ask("retrieve", top_up.provider_reference)
+        return self._ask("retrieve", top_up.provider_reference, params={"expand": ["payment_intent"]})
 
     def _ask(self, what: str, *arguments: Any, **options: Any) -> "Session":
         import stripe
@@ -163,16 +177,25 @@ def _page_of(top_up: TopUp) -> str:
 
 def _payment(session: "Session", top_up: TopUp) -> Payment | None:
     """A payment is only what was asked for: all of it, in our currency, for this top-up."""
-    if session.status == "expired":
-        return Payment(session.id, False)
+    if _has_failed(session):
+        return Payment(session.id, Outcome.FAILED)
     if session.payment_status != "paid":
-        return None
+        return Payment(session.id, Outcome.SENT) if session.status == "complete" else None
     told = (session.amount_total, session.currency, session.client_reference_id)
     wanted = (top_up.amount, settings.CURRENCY.lower(), str(top_up.pk))
     if told != wanted:
         logger.error("Stripe's payment %s is of %s, top-up %s wants %s", session.id, told, top_up.pk, wanted)
         return None
-    return Payment(session.id, True)
+    return Payment(session.id, Outcome.PAID)
+
+
+def _has_failed(session: "Session") -> bool:
+    """Nobody paid in time, or a bank has refused what was promised on a completed page."""
+    if session.payment_status == "paid":
+        return False
+    intent: Any = session.payment_intent
+    is_refused = session.status == "complete" and bool(intent) and intent.status in REFUSED_BY_THE_BANK
+    return session.status == "expired" or is_refused
 
 
 PROVIDERS: dict[str, PaymentProvider] = {provider.name: provider for provider in (FakeProvider(), StripeProvider())}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
@@ -74,8 +74,11 @@ class TopUpSerializer(ModelSerializer[TopUp]):
 
     class Meta:
         model = TopUp
-        fields = ("id", "amount", "status", "created_at", "finished_at")
-        read_only_fields = ("status", "created_at", "finished_at")
+        fields = ("id", "amount", "status", "created_at", "sent_at", "finished_at")
+        read_only_fields = ("status", "created_at", "sent_at", "finished_at")
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "sent_at": {"help_text": "Paid by bank, which may take weeks; null where nothing of it is known."}
+        }
 
 
 class RequestedTopUpSerializer(TopUpSerializer):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -37,7 +38,9 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
         "lines": bills.with_reversed(page.rows),
         "holds": Hold.objects.active().filter(account__user=request.user),
         "top_ups": TopUp.objects.filter(
-            user=request.user, status=TopUp.Status.PENDING, created_at__gt=timezone.now() - OFFERED_FOR
+            Q(created_at__gt=timezone.now() - OFFERED_FOR) | Q(sent_at__isnull=False),
+            user=request.user,
+            status=TopUp.Status.PENDING,
         )[:5],
         "amounts": [amount for amount in USUAL_AMOUNTS if amount * 100 <= settings.TOP_UP_LIMIT],
         "currency": units.symbol(),
@@ -84,8 +87,9 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
 
     Whoever paid in an app, and is not logged in here, learns nothing but that it may be closed.
     """
+    is_cancelled = providers.CANCELLED in request.GET
     if not request.user.is_authenticated:
-        return render(request, "billing/paid_elsewhere.html")
+        return render(request, "billing/paid_elsewhere.html", {"is_cancelled": is_cancelled})
     payment = get_object_or_404(TopUp, pk=pk, user=request.user)
     can_go_on = payment.provider == settings.PAYMENT_PROVIDER
     trouble = ""
@@ -96,7 +100,8 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refusal:
         trouble = str(refusal)
     if payment.status == TopUp.Status.PENDING:
-        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble}
+        can_go_on = can_go_on and payment.sent_at is None
+        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble, "is_cancelled": is_cancelled}
         return render(request, "billing/top_up.html", context)
     return _told(request, payment)
 

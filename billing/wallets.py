@@ -1,5 +1,6 @@
 """Wallets: what people own, owe and have on hold. Builds the lines and calls `ledger.post`."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from billing.providers import PaymentProvider
 from sharecharge import prepared
 from sharecharge.errors import Refused
 from sharecharge.prepared import Prepared
+
+logger = logging.getLogger(__name__)
 
 Kind = Account.Kind
 # What would spread a wrong balance. Money that comes in only adds.
@@ -243,6 +246,13 @@ def request_top_up(user: User, *, amount: int, idempotency_key: str, provider: P
     return top_up
 
 
+def expect_top_up(top_up: TopUp) -> TopUp:
+    """The payer has done his part, and a bank brings the money: it is on its way, and not in the wallet."""
+    TopUp.objects.filter(pk=top_up.pk, status=TopUp.Status.PENDING, sent_at=None).update(sent_at=timezone.now())
+    top_up.refresh_from_db()
+    return top_up
+
+
 def finish_top_up(top_up: TopUp, *, paid: bool, provider_reference: str) -> TopUp:
     """What the provider says of a payment. The first word stays; hearing it again changes nothing."""
     with transaction.atomic():
@@ -255,4 +265,6 @@ def finish_top_up(top_up: TopUp, *, paid: bool, provider_reference: str) -> TopU
         top_up.save(update_fields=["status", "provider_reference", "finished_at"])
         if paid:
             credit_top_up(top_up)
+            if top_up.user.is_forgotten:
+                logger.error("top-up %s was paid after its account was deleted: the money has to go back", top_up.pk)
         return top_up

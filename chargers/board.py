@@ -84,6 +84,8 @@ def _money() -> list[Shape]:
     waiting = Payout.objects.filter(status=Payout.Status.REQUESTED)
     amount, count = waiting.aggregate(sum=Sum("amount"))["sum"] or 0, waiting.count()
     debts = Account.objects.filter(kind=Account.Kind.RECEIVABLE, balance__lt=0)
+    lost = Account.objects.of_nobody()
+    stranded, strandings = lost.aggregate(sum=Sum("balance"))["sum"] or 0, lost.count()
     owed, debtors = -(debts.aggregate(sum=Sum("balance"))["sum"] or 0), debts.count()
     ledger = _("does not add up") if is_bad else _("adds up") if check else _("not checked yet")
     looked = ago(check.finished_at) if check else ""
@@ -92,6 +94,8 @@ def _money() -> list[Shape]:
         _tile(_("payouts to be sent"), count, "billing_payout", "status__exact=requested", state=_is_some(count),
               more=units.money(amount)),
         _tile(_("people who owe"), debtors, "billing_account", "state=owes", more=units.money(owed)),
+        _tile(_("deleted accounts with money"), strandings, "billing_account", "state=nobody",
+              state=_is_some(strandings), more=units.money(stranded)),
     ]  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """A person leaves: what has to be settled before, and what is erased. The books keep their rows, without a name."""
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import id_tags, people, tokens, webhooks
 from accounts.models import IdTag, User
-from billing import ledger, units, wallets
+from billing import ledger, payments, units, wallets
 from chargers.models import Charger, ChargingSession
 from sharecharge.errors import Refused
 
@@ -23,6 +24,24 @@ def obstacles(user: User) -> list[str]:
     if wallet.balance:
         text = _("There is %(amount)s in your wallet. Use it, or let it be paid out to your bank account.")
         found.append(text % {"amount": units.money(wallet.balance)})
+    return [*found, *_payments_on_their_way(user)]
+
+
+def _payments_on_their_way(user: User) -> list[str]:
+    """Their money would reach nobody."""
+    top_ups = payments.open_of(user, timezone.now())
+    sent = sum(top_up.amount for top_up in top_ups if top_up.sent_at)
+    begun = sum(top_up.amount for top_up in top_ups if not top_up.sent_at)
+    found = []
+    if sent:
+        text = _("%(amount)s is on its way from your bank. Wait until it is in your wallet, then let it be paid out.")
+        found.append(text % {"amount": units.money(sent)})
+    if begun:
+        text = _(
+            "You have begun to pay %(amount)s. Finish it in your wallet, or wait: what nobody pays ends by itself,"
+            " nearly always within a day."
+        )
+        found.append(text % {"amount": units.money(begun)})
     return found
 
 

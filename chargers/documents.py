@@ -4,7 +4,7 @@ from datetime import date
 
 from django.http import HttpResponse
 from django.utils import formats, timezone
-from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -16,10 +16,6 @@ from sharecharge.errors import Refused
 
 # What fits on about forty pages; more is for a spreadsheet.
 MOST_LINES = 1000
-NOT_BILLED = Refused("not_billed", gettext_lazy("There is no receipt yet: nothing has been billed."))
-TOO_MANY = Refused(
-    "too_many_sessions", gettext_lazy("This month has too many sessions for a PDF. Take the table (CSV) instead.")
-)
 
 
 def answer(document: bytes, *, name: str) -> HttpResponse:
@@ -33,10 +29,10 @@ def receipt(session: ChargingSession, *, viewer: User) -> bytes:
     from chargers.sheets import Sheet
 
     if session.cost is None:
-        raise NOT_BILLED
+        raise Refused("not_billed", _("There is no receipt yet: nothing has been billed."))
     told = receipts.paper(session, viewer=viewer)
     sheet = Sheet(title=_("Receipt"), foot=_foot(), language=get_language() or "en", made_at=timezone.localtime())
-    sheet.facts([(_("Number"), str(session.pk)), *told.facts])
+    sheet.facts(told.facts)
     sheet.heading(_("Bill"))
     names = ("name", "quantity_text", "unit_price_text", "amount_text")
     lines = [[part[name] for name in names] for part in told.parts]
@@ -53,7 +49,8 @@ def statement(owner: User, month: date) -> bytes:
     hosted, span = ChargingSession.objects.hosted_by(owner), Span(month, month, by="month")
     [period] = statistics.course(hosted, span)
     if period.totals.sessions > MOST_LINES:
-        raise TOO_MANY
+        sentence = _("This month has too many sessions for a PDF. Take the table (CSV) instead.")
+        raise Refused("too_many_sessions", sentence)
     within = hosted.begun().filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
     lines = receipts.lines(within.with_all().order_by("start_received_at", "pk"), for_owner=True)
     name = formats.date_format(month, "YEAR_MONTH_FORMAT")

@@ -27,9 +27,7 @@ ADVICE: dict[str, Promise] = {
     "unknown_identity": gettext_lazy(
         "The charge point identity is not known here. Copy it from this page into the wallbox, letter by letter."
     ),
-    "wrong_password": gettext_lazy(
-        "The password does not fit. Type it again, or make a new one on this page and type that."
-    ),
+    "wrong_password": gettext_lazy("The password does not fit. Type it again, or make a new one and type that."),
     "no_password": gettext_lazy(
         "The wallbox sent no password. Fill in its field for the password (AuthorizationKey, security profile 1)."
     ),

@@ -16,7 +16,6 @@ Kind = ProblemReport.Kind
 # Of one person that nobody has answered. Whoever has more writes letters, not reports.
 MOST_OPEN = 20
 CLOSED = _("This report is closed, so the answer was not saved.")
-NO_CHARGER = Refused("no_charger", _("There is no such charger."), status=404, field="charger")
 
 
 class Subject(NamedTuple):
@@ -54,11 +53,15 @@ def _check(subject: Subject, by: User) -> None:
     """First whether they may know of the charger: what is said of its plugs and sessions would tell that it exists."""
     charger, connector, session = subject
     if not may_report(charger, by):
-        raise NO_CHARGER
+        raise _no_charger()
     if session is not None and not (session.charger_id == charger.pk and _may_see(session, by)):
         raise Refused("no_session", _("There is no such session at this charger."), status=400, field="session")
     if connector is not None and connector.charger_id != charger.pk:
         raise Refused("no_connector", _("This charger has no such connector."), status=400, field="connector")
+
+
+def _no_charger() -> Refused:
+    return Refused("no_charger", _("There is no such charger."), status=404, field="charger")
 
 
 def may_report(charger: Charger, user: User) -> bool:
@@ -70,7 +73,7 @@ def charger_to_report(pk: int, *, by: User) -> Charger:
     """Refused: there is none, or none that they may report."""
     charger = Charger.objects.filter(pk=pk).first()
     if charger is None or not may_report(charger, by):
-        raise NO_CHARGER
+        raise _no_charger()
     return charger
 
 

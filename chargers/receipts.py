@@ -156,7 +156,7 @@ def paper(row: ChargingSession, *, viewer: User) -> Paper:
     is_payer = row.user_id == viewer.pk or viewer.is_staff
     sums = [*_paid(row, found, is_payer=is_payer)]
     if row.user_id == viewer.pk:
-        sums.append(Sum(_("In the wallet now"), units.money(wallets.wallet_of(viewer).available)))
+        sums.append(Sum(_("Free to use in the wallet"), units.money(wallets.wallet_of(viewer).available)))
     if (row.owner_id == viewer.pk or viewer.is_staff) and row.cost is not None:
         fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
         sums.append(Sum(fee, units.money(row.fee)))
@@ -184,6 +184,9 @@ def _facts(row: ChargingSession) -> list[tuple[str, str]]:
     begin, end = (_local(at) for at in (row.started_at, row.ended_at))
     clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
     facts = [
+        (_("Receipt number"), str(row.pk)),
+        (_("Owner of the charger"), row.owner.name or units.NOTHING),
+        (_("Driver"), row.user.name if row.user else units.NOTHING),
         (_("Charger"), ", ".join(part for part in (row.charger.name, row.charger.address) if part)),
         (_("From – to"), f"{begin} – {end} {clock}".rstrip()),
         (_("Meter at the start"), units.kwh(row.meter_start_wh)),

@@ -392,12 +392,12 @@ def test_whether_an_address_is_somebodys_is_told_to_its_holder_only(dora, alice)
     assert "/confirm-email/" not in mail.outbox[0].body
 
 
-def test_the_key_of_an_address_that_somebody_took_is_wrong(dora):
+def test_an_address_that_somebody_took_meanwhile_is_not_confirmed(dora):
     client = client_with(logins.begin(dora).access_token)
     post("/api/v1/email/change", client, email="new@example.com", password=PASSWORD)
     make_user("New")
     answer = post("/api/v1/email/confirm", key=key_of(mail.outbox[-1], "/accounts/confirm-email/"))
-    assert (answer.status_code, answer.json()["code"]) == (400, "wrong_key")
+    assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
     dora.refresh_from_db()
     assert dora.email == "dora@example.com"
 

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -31,6 +31,7 @@ class FakeStripe:
         self.by_key: dict[str, str] = {}
         self.forms: dict[str, dict[str, str]] = {}
         self.failure: tuple[int, dict[str, Any]] | None = None
+        self.name = ""
         self.missing: tuple[int, dict[str, Any]] = (404, {})
         fake = self
 
@@ -46,7 +47,7 @@ class FakeStripe:
 
             def do_GET(self) -> None:
                 fake.asked.append(("GET", self.path, {}, self.headers))
-                self.reply(lambda: fake.sessions[self.path.rpartition("/")[2]])
+                self.reply(lambda: fake.sessions[urlsplit(self.path).path.rpartition("/")[2]])
 
             def reply(self, answer: Any) -> None:
                 try:
@@ -68,18 +69,23 @@ class FakeStripe:
     def make(self, form: dict[str, str], key: str) -> dict[str, Any]:
         assert self.forms.setdefault(key, form) == form, "Stripe answers this with an IdempotencyError"
         if key not in self.by_key:
-            name = f"cs_test_{len(self.sessions) + 1}"
+            name = self.name or f"cs_test_{len(self.sessions) + 1}"
             self.by_key[key] = name
             self.sessions[name] = {
                 "id": name, "object": "checkout.session", "url": PAGE + name, "status": "open",
                 "payment_status": "unpaid", "client_reference_id": form["client_reference_id"],
                 "amount_total": int(form["line_items[0][price_data][unit_amount]"]),
-                "currency": form["line_items[0][price_data][currency]"],
+                "currency": form["line_items[0][price_data][currency]"], "payment_intent": None,
             }  # fmt: skip
         return self.sessions[self.by_key[key]]
 
     def pay(self, name: str) -> None:
         self.sessions[name] |= {"status": "complete", "payment_status": "paid", "url": None}
+
+    def promise(self, name: str, *, intent: str = "processing") -> None:
+        """By bank: the page is done with, the money is not there."""
+        told = {"id": "pi_1", "object": "payment_intent", "status": intent}
+        self.sessions[name] |= {"status": "complete", "url": None, "payment_intent": told}
 
 
 @pytest.fixture
@@ -126,6 +132,7 @@ def test_a_driver_pays_on_stripes_page(stripe, bob, client_of):
     assert form["line_items[0][price_data][currency]"] == "czk"
     assert (form["client_reference_id"], form["customer_email"]) == (str(payment.pk), bob.email)
     assert form["success_url"].endswith(f"/wallet/top-ups/{payment.pk}/")
+    assert form["cancel_url"] == f"{form['success_url']}?cancelled=1"
     assert (payment.status, payment.provider_reference, balance(bob)) == ("pending", "cs_test_1", 0)
 
 
@@ -145,6 +152,7 @@ def test_whoever_comes_back_sees_the_money_before_stripe_has_told_us(stripe, bob
     client = client_of(bob)
     top_up(client)
     page = f"/wallet/top-ups/{TopUp.objects.get().pk}/"
+    assert "You came back without paying" in client.get(f"{page}?cancelled=1").content.decode()
     assert "not confirmed yet" in client.get(page).content.decode()
     stripe.pay("cs_test_1")
     assert "was added to your wallet" in client.get(page, follow=True).content.decode()
@@ -174,8 +182,8 @@ def test_the_sweep_asks_about_what_nobody_has_told(stripe, bob, client_of):
 
 def test_a_payment_by_bank_is_credited_when_the_bank_has_paid(stripe, bob, client_of):
     top_up(client_of(bob))
+    stripe.promise("cs_test_1")
     session = stripe.sessions["cs_test_1"]
-    session["status"] = "complete"
     event("checkout.session.completed", session)
     assert balance(bob) == 0
     stripe.pay("cs_test_1")
@@ -183,9 +191,54 @@ def test_a_payment_by_bank_is_credited_when_the_bank_has_paid(stripe, bob, clien
     assert balance(bob) == 25_000
 
 
+def test_money_that_a_bank_brings_is_on_its_way(stripe, bob, client_of):
+    client = client_of(bob)
+    top_up(client)
+    stripe.promise("cs_test_1")
+    page = f"/wallet/top-ups/{TopUp.objects.get().pk}/"
+    told = client.get(page).content.decode()
+    assert "the money is on its way" in told
+    assert "Continue to the payment" not in told
+    TopUp.objects.update(created_at=timezone.now() - timedelta(days=20))
+    assert "is on its way from your bank" in client.get("/wallet/").content.decode()
+    stripe.pay("cs_test_1")
+    client.get(page)
+    assert "on its way" not in client.get("/wallet/").content.decode()
+    assert balance(bob) == 25_000
+
+
+def test_a_bank_is_asked_about_rarely_and_for_a_month(stripe, bob, client_of):
+    top_up(client_of(bob))
+    stripe.promise("cs_test_1")
+    began = timezone.now()
+
+    def asked(**later: float) -> int:
+        before = len(stripe.asked)
+        payments.look_after(began + timedelta(**later))
+        return len(stripe.asked) - before
+
+    assert [asked(minutes=3), asked(minutes=8), asked(hours=5), asked(hours=7), asked(days=29)] == [1, 0, 0, 1, 1]
+    stripe.pay("cs_test_1")
+    assert asked(days=31) == 0
+    event("checkout.session.async_payment_succeeded", stripe.sessions["cs_test_1"])  # it may still come
+    assert balance(bob) == 25_000
+
+
+def test_payments_that_never_end_keep_no_other_waiting(stripe, bob, client_of, monkeypatch):
+    monkeypatch.setattr(payments, "ASKED_AT_ONCE", 2)
+    for key in "abcde":
+        top_up(client_of(bob), key=key)
+    stripe.pay("cs_test_1")
+    now = timezone.now() + timedelta(minutes=3)
+    assert sum(payments.look_after(now + timedelta(minutes=5 * turn)) for turn in range(3)) == 1
+    asked = [urlsplit(path).path[-1] for method, path, *_rest in stripe.asked if method == "GET"]
+    assert sorted(asked[:5]) == list("12345")
+
+
 def test_a_failed_payment_is_told(stripe, bob, client_of):
     client = client_of(bob)
     top_up(client)
+    stripe.promise("cs_test_1", intent="requires_payment_method")
     event("checkout.session.async_payment_failed", stripe.sessions["cs_test_1"])
     page = client.get(f"/wallet/top-ups/{TopUp.objects.get().pk}/", follow=True).content.decode()
     assert "Nothing was added" in page
@@ -198,8 +251,37 @@ def test_a_failed_payment_is_told(stripe, bob, client_of):
 def test_what_does_not_fit_the_wish_is_not_credited(stripe, bob, client_of, change):
     top_up(client_of(bob))
     stripe.pay("cs_test_1")
-    assert event("checkout.session.completed", stripe.sessions["cs_test_1"] | change).status_code == 204
+    stripe.sessions["cs_test_1"] |= change
+    assert event("checkout.session.completed", stripe.sessions["cs_test_1"]).status_code == 204
     assert balance(bob) == 0
+
+
+def test_an_event_only_rings_the_bell(stripe, bob, client_of):
+    top_up(client_of(bob))
+    stale = dict(stripe.sessions["cs_test_1"])
+    forged = stale | {"status": "complete", "payment_status": "paid"}
+    assert event("checkout.session.completed", forged).status_code == 204
+    assert balance(bob) == 0
+    stripe.pay("cs_test_1")
+    assert event("checkout.session.expired", stale | {"status": "expired"}).status_code == 204
+    assert balance(bob) == 25_000
+
+
+def test_stripe_tells_again_what_could_not_be_asked(stripe, bob, client_of):
+    top_up(client_of(bob))
+    stripe.pay("cs_test_1")
+    stripe.failure = (500, {"error": {"message": "down"}})
+    assert event("checkout.session.completed", stripe.sessions["cs_test_1"]).status_code == 503
+    stripe.failure = None
+    assert event("checkout.session.completed", stripe.sessions["cs_test_1"]).status_code == 204
+    assert balance(bob) == 25_000
+
+
+def test_names_of_payments_are_as_long_as_stripes(stripe, bob, client_of):
+    name = "cs_test_" + "a" * 200
+    stripe.name = name
+    assert top_up(client_of(bob)).url == PAGE + name
+    assert TopUp.objects.get(provider_reference=name).user == bob
 
 
 @pytest.mark.parametrize("lie", [{"secret": "whsec_other"}, {"at": time.time() - 3600}])
@@ -277,4 +359,8 @@ def test_whoever_paid_in_an_app_learns_nothing_here(stripe, bob, alice, client_o
     told = Client().get(page).content.decode()
     assert "go back to your app" in told
     assert "250" not in told
+    assert "Thank you" not in told
+    cancelled = Client().get(f"{page}?cancelled=1").content.decode()
+    assert "You came back without paying" in cancelled
+    assert "as soon as the payment is confirmed" not in cancelled
     assert client_of(alice).get(page).status_code == 404

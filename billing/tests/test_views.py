@@ -32,6 +32,11 @@ def test_it_shows_balance_hold_and_statement(alice: User, client_of):
     assert "+" + units.money(100_000) in page
 
 
+def test_on_a_phone_the_top_up_comes_before_the_statement(alice: User, client_of):
+    page = client_of(alice).get("/wallet/").content.decode()
+    assert page.index('id="top-up"') < page.index('id="statement"')
+
+
 def test_it_tops_up_once(bob: User, client_of):
     client = client_of(bob)
     pay = request_top_up(client, "250,50").url

@@ -28,7 +28,7 @@ class Me(users.Me):
         responses={204: OpenApiResponse(description="The account is closed, name and address are erased.")},
     )
     def delete(self, request: Request) -> Response:
-        """Close one's account for good. Nothing may be open: sessions, chargers, money in the wallet or owed.
+        """Close one's account for good. Nothing may be open: sessions, chargers, money in the wallet, owed or coming.
 
         The password is asked for, and personal tokens cannot do it.
         """

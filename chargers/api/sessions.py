@@ -143,7 +143,7 @@ class SessionResource(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource
         filters, sessions = self.filtered_set()
         for_owner = filters.is_as_owner or self.person.is_staff
         columns = spreadsheets.OWNERS if for_owner else spreadsheets.DRIVERS
-        return spreadsheets.attachment(sessions, columns, name="sessions.csv")
+        return spreadsheets.for_programs(sessions, columns, name="sessions.csv")
 
     @extend_schema(
         operation_id="sessions_receipt",

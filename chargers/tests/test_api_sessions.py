@@ -2,6 +2,7 @@
 
 import csv
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -151,7 +152,16 @@ def test_the_table_is_the_list(settled, held, alice, bob, monkeypatch):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "'-1"), ("\tx", "'\tx"), (-1, "-1"), (None, ""), ("Garage", "Garage")],
+    [
+        ("=1+1", "'=1+1"),
+        ("@x", "'@x"),
+        ("-1", "'-1"),
+        ("\tx", "'\tx"),
+        (-1, "-1"),
+        (Decimal("-1.50"), "-1.50"),
+        (None, ""),
+        ("Garage", "Garage"),
+    ],
 )
 def test_no_cell_is_a_formula(value, text):
     assert spreadsheets.cell(value) == text

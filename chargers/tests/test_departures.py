@@ -1,14 +1,20 @@
 """Deleting one's own account: only when nothing is open, and then without a trace of the person."""
 
+from datetime import timedelta
+from typing import Any
+
+import pytest
 from django.test import Client
 from django.utils import timezone
 
 from accounts import id_tags, people, tokens, webhooks
 from accounts.models import ApiToken, IdTag, User
-from billing.models import Entry
-from chargers import authorization, departures, registry
+from billing import ledger, wallets
+from billing.models import Account, Entry, TopUp, Transfer
+from chargers import authorization, board, departures, registry
 from chargers.models import Charger, ChargingSession
 from conftest import PASSWORD, make_user
+from sharecharge.errors import Refused
 
 
 def session_of(user: User, charger: Charger, *, status: str) -> ChargingSession:
@@ -26,6 +32,48 @@ def test_a_new_person_may_leave(db):
 def test_money_in_the_wallet_is_not_lost(alice: User):
     [sentence] = departures.obstacles(alice)
     assert "1,000.00" in sentence
+
+
+def top_up_of(user: User, **fields: Any) -> TopUp:
+    fields = {"amount": 25_000, "provider": "stripe", "provider_reference": "cs_1", "idempotency_key": "k", **fields}
+    return TopUp.objects.create(user=user, **fields)
+
+
+def test_a_payment_that_may_still_arrive_has_to_end_first(db):
+    dora = make_user("Dora")
+    payment = top_up_of(dora)
+    [sentence] = departures.obstacles(dora)
+    assert "You have begun to pay 250.00" in sentence
+    with pytest.raises(Refused, match="begun to pay"):
+        departures.leave(dora)
+    wallets.expect_top_up(payment)
+    [sentence] = departures.obstacles(dora)
+    assert "is on its way from your bank" in sentence
+    wallets.finish_top_up(payment, paid=False, provider_reference="cs_1")
+    assert departures.obstacles(dora) == []
+
+
+@pytest.mark.parametrize("fields", [{"provider_reference": ""}, {"created_at": timezone.now() - timedelta(days=31)}])
+def test_a_payment_that_nobody_asks_about_is_in_nobodys_way(db, fields):
+    dora = make_user("Dora")
+    top_up_of(dora, **fields)
+    assert departures.obstacles(dora) == []
+
+
+def test_operators_see_money_that_came_after_its_person_had_left(db, oscar, client_of, caplog):
+    dora = make_user("Dora")
+    payment = top_up_of(dora, created_at=timezone.now() - timedelta(days=31))
+    departures.leave(dora)
+    [quiet] = [tile for group in board.groups() for tile in group["tiles"] if "state=nobody" in tile["url"]]
+    wallets.finish_top_up(payment, paid=True, provider_reference="cs_1")
+    assert "after its account was deleted" in caplog.text
+    [tile] = [tile for group in board.groups() for tile in group["tiles"] if "state=nobody" in tile["url"]]
+    assert (quiet["value"], quiet["state"], tile["value"], tile["state"]) == (0, "good", 1, "look")
+    assert "250.00" in tile["more"]
+    listed = client_of(oscar).get(tile["url"]).context["cl"].result_list
+    assert [row.user for row in listed] == [dora]
+    ledger.reverse(Transfer.objects.get(), reason="refunded at the bank", by=oscar)
+    assert not Account.objects.of_nobody().exists()
 
 
 def test_an_open_session_keeps_both_sides(charger: Charger, bob: User):

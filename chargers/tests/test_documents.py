@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing import ledger
+from billing import ledger, wallets
 from billing.models import Transfer
 from chargers import settlement, statistics
 from chargers.models import Charger, ChargingSession
@@ -70,10 +70,12 @@ def month_of(session: ChargingSession) -> str:
 # ------------------------------------------------------------------------------------------------ receipts
 
 SAID = {
-    "en": ("Receipt", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
-           "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "In the wallet now 972.50 Kč"),
-    "cs": ("Účtenka", "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
-           "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "V peněžence teď 972,50 Kč"),
+    "en": ("Receipt", "Owner of the charger Bob", "Driver Alice",
+           "Bob's garage, Tichá 1234, 570 01 Litomyšl", "Meter at the start 1.000 kWh", "6.500 kWh",
+           "Energy 5.500 kWh 5.00 Kč 27.50 Kč", "Paid 27.50 Kč", "Free to use in the wallet 972.50 Kč"),
+    "cs": ("Účtenka", "Majitel nabíječky Bob", "Řidič Alice",
+           "Bob's garage, Tichá 1234, 570 01 Litomyšl", "1,000 kWh", "6,500 kWh",
+           "5,500 kWh 5,00 Kč 27,50 Kč", "Zaplaceno 27,50 Kč", "K dispozici v peněžence 972,50 Kč"),
 }  # fmt: skip
 
 
@@ -102,6 +104,7 @@ def test_it_says_what_the_page_says(online: Charger, client_of, request, alice: 
     page = client.get(session.get_absolute_url(), headers={"Accept-Language": language})
     text = words(client.get(path_of(session), headers={"Accept-Language": language}).content)
     receipt, shown = page.context["receipt"], flat(page.content.decode())
+    assert [value for _name, value in receipt.facts[:3]] == [str(session.pk), "Bob", "Alice"]
     assert path_of(session) in page.content.decode()
     assert len(receipt.sums) == {"alice": 3, "bob": 4, "oscar": 4}[who]
     for pair in [*receipt.facts, *((line.name, line.amount_text) for line in receipt.sums)]:
@@ -109,6 +112,18 @@ def test_it_says_what_the_page_says(online: Charger, client_of, request, alice: 
         assert " ".join(pair) in shown
     for part in receipt.parts:
         assert part["amount_text"] in text
+
+
+def test_it_tells_free_money_from_the_balance_as_the_wallet_does(online: Charger, alice: User, client_of):
+    session = billed(online, alice)
+    wallets.hold(alice, reference="payout:1", minimum=1, wanted=20_000)
+    client = client_of(alice)
+    receipt = words(client.get(path_of(session)).content)
+    wallet = flat(client.get("/wallet/").content.decode())
+    before_a_start = flat(client.get(online.get_absolute_url()).content.decode())
+    assert "Free to use in the wallet 772.50 Kč" in receipt
+    assert "Free to use 772.50 Kč On hold 200.00 Kč Balance 972.50 Kč" in wallet
+    assert "Free to use: 772.50 Kč (200.00 Kč on hold)" in before_a_start
 
 
 def test_times_are_local(online: Charger, alice: User, client_of):

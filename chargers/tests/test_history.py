@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User
 from billing import units, wallets
@@ -68,9 +68,9 @@ def table_of(client: Client, **asked: str) -> list[dict[str, str]]:
 
 def test_the_table_tells_the_same_as_the_list(running: ChargingSession, alice: User, bob: User, client_of):
     [row] = table_of(client_of(alice))
-    assert (row["charger"], row["connector"], row["state"]) == ("Bob's garage", "1", "charging")
-    assert (row["price_per_kwh"], row["energy_wh"], row["cost"], row["currency"]) == ("5.00", "", "", "CZK")
-    assert datetime.fromisoformat(row["started_at"]) == running.started_at
+    assert (row["Charger"], row["Plug"], row["State"]) == ("Bob's garage", "1", "Charging")
+    assert (row["Price per kWh"], row["Energy (kWh)"], row["Cost"], row["Currency"]) == ("5.00", "", "", "CZK")
+    assert row["Began"] == f"{timezone.localtime(running.started_at):%Y-%m-%d %H:%M}"
     assert table_of(client_of(alice), until="2020-01-01") == []
     assert table_of(client_of(bob)) == []
 
@@ -78,7 +78,19 @@ def test_the_table_tells_the_same_as_the_list(running: ChargingSession, alice: U
 def test_a_name_is_no_formula(running: ChargingSession, alice: User, client_of):
     Charger.objects.update(name='=HYPERLINK("http://evil.example")')
     [row] = table_of(client_of(alice))
-    assert row["charger"].startswith("'=")
+    assert row["Charger"].startswith("'=")
+
+
+def test_a_czech_spreadsheet_opens_it(running: ChargingSession, alice: User, client_of):
+    """Between Czech cells stands a semicolon, because the comma is before the decimals. Letters are known by a mark."""
+    Charger.objects.update(name="Garáž; vlevo")
+    ChargingSession.objects.update(energy_wh=5_500, cost=2_750, fee=275)
+    response = client_of(alice).get("/sessions/export.csv", headers={"Accept-Language": "cs"})
+    translation.activate("en")  # a stream is written when its request is over
+    heading, line = b"".join(response).decode().splitlines()
+    assert heading.startswith("\ufeffČíslo;Nabíječka;")
+    assert ';"Garáž; vlevo";1;' in line
+    assert line.endswith(";5,500;5,00;27,50;CZK")
 
 
 # ------------------------------------------------------------------------------------------------ the chart

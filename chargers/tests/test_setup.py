@@ -44,6 +44,16 @@ def test_it_leads_from_the_place_to_what_has_to_be_typed(bob: User, client_of):
     assert password not in client.get(path_of(charger, "connect")).content.decode()
 
 
+def test_a_new_password_is_at_hand_wherever_it_is_recommended(bob: User, client_of):
+    client = client_of(bob)
+    charger = place(client)
+    while_it_is_shown = client.post(path_of(charger, "model"), {"model": "solax"})
+    assert while_it_is_shown.context["password"]
+    manage = client.get(f"/my/chargers/{charger.pk}/")
+    for page in (while_it_is_shown, client.get(path_of(charger, "connect")), manage):
+        assert "Make a new password" in page.content.decode()
+
+
 def charger_of(charger: Charger) -> Charger:
     return Charger.objects.get(pk=charger.pk)
 

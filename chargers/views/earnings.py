@@ -61,9 +61,9 @@ def month_line(month: statistics.Period) -> Shape:
 @login_required
 @require_safe
 def earnings_export(request: PersonRequest) -> StreamingHttpResponse:
-    """All sessions at one's chargers, newest first: CSV with commas, points and ISO times."""
+    """All sessions at one's chargers, newest first, as a table for a spreadsheet."""
     hosted = ChargingSession.objects.with_all().hosted_by(request.user)
-    return spreadsheets.attachment(hosted, spreadsheets.OWNERS, name="sharecharge-earnings.csv", is_for_people=True)
+    return spreadsheets.for_people(hosted, spreadsheets.OWNERS_IN_WORDS, name="sharecharge-earnings.csv")
 
 
 @login_required

@@ -43,9 +43,9 @@ def session_list(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_safe
 def session_export(request: PersonRequest) -> StreamingHttpResponse:
-    """The same list as a table for a spreadsheet: CSV with commas, points and ISO times, newest first."""
+    """The same list as a table for a spreadsheet, newest first."""
     _form, mine = asked_sessions(request)
-    return spreadsheets.attachment(mine, spreadsheets.DRIVERS, name="sharecharge.csv", is_for_people=True)
+    return spreadsheets.for_people(mine, spreadsheets.DRIVERS_IN_WORDS, name="sharecharge.csv")
 
 
 @login_required

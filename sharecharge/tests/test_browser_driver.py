@@ -87,6 +87,11 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
         expect(page.locator("#receipt")).to_be_visible()
         expect(page.locator("tfoot .total").first).to_contain_text(paid)
         expect(page.locator("tfoot .total").first).to_contain_text(re.compile("2[.,]60"))
+    expect(driver.locator("#course")).to_be_visible()
+    driver.emulate_media(media="print")
+    expect(driver.locator("#receipt")).to_be_visible()
+    expect(driver.locator("#course")).to_be_hidden()  # a heading of nothing: charts are not printed
+    driver.emulate_media(media="screen")
     with driver.expect_download() as paper:
         driver.locator("a[href$='receipt.pdf']").click()
     assert paper.value.path().read_bytes().startswith(b"%PDF")
@@ -94,7 +99,8 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     expect(driver.locator(".rows .row-link")).to_have_text(f"Box {way}")
     with driver.expect_download() as download:
         driver.locator("a[href*='export.csv']").click()
-    assert ",400,6.50,2.60,CZK" in download.value.path().read_text()  # Wh, and whole units of the currency
+    line = {"en": ",0.400,6.50,2.60,CZK", "cs": ";0,400;6,50;2,60;CZK"}[options["locale"]]
+    assert line in download.value.path().read_text()
     wallbox.connection.close()
     assert site.complaints == []
 

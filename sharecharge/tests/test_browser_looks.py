@@ -3,6 +3,7 @@ console is silent, what is touched is big enough, and nothing jumps."""
 
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -97,6 +98,62 @@ def test_pages_of_a_person(site: Site, look: str):
     for path in PERSONAL:
         look_at(page, path)
     assert site.complaints == []
+
+
+def begin_top_up(page: Any) -> str:
+    """The path of the fake provider's page for a new payment."""
+    page.goto("/wallet/")
+    page.locator("[name=amount]").fill("250")
+    page.locator("form[action$='/top-up/'] .btn-primary").click()
+    page.wait_for_url("**/pay/")
+    return urlsplit(page.url).path
+
+
+def answer(page: Any, path: str, word: str) -> None:
+    page.goto(path)
+    page.locator(f"[name=answer][value={word}]").click()
+    page.wait_for_url("**/wallet/")
+    assert fits(page)
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_of_a_payment(site: Site, look: str):
+    viewport, options = LOOKS[look]
+    page = site.sign_up("Dana", viewport, **options)
+    cancelled, paid = begin_top_up(page), begin_top_up(page)
+    waiting = paid.removesuffix("pay/")
+    for path in (paid, waiting, f"{waiting}?cancelled=1", "/wallet/"):
+        look_at(page, path)
+    answer(page, cancelled, "cancel")
+    answer(page, paid, "pay")
+    for path in (cancelled, paid):
+        look_at(page, path)
+    stranger = site.visit(viewport, **options)
+    for path in (waiting, f"{waiting}?cancelled=1"):
+        look_at(stranger, path)
+    assert site.complaints == []
+
+
+def test_a_payment_that_waits_is_looked_at_again_and_not_sent_again(site: Site):
+    page = site.sign_up("Dana", PHONE, service_workers="block")  # or nothing could stand in for the provider
+    waiting = begin_top_up(page).removesuffix("pay/")
+    shown = page.request.get(waiting).text()
+    asked: list[str] = []
+
+    def provider_is_away(route: Any) -> None:
+        asked.append(route.request.method)
+        if route.request.method == "POST":
+            route.fulfill(body=shown, content_type="text/html")
+        else:
+            route.continue_()
+
+    page.goto(waiting)
+    page.route(f"**{waiting}", provider_is_away)
+    page.locator("main form .btn-primary").click()
+    with page.expect_response(lambda response: response.url.endswith(waiting) and len(asked) == 2):
+        pass  # it takes some seconds
+    assert asked == ["POST", "GET"]
 
 
 def test_a_chargers_page(site: Site):

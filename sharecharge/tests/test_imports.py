@@ -95,6 +95,14 @@ def test_who_catches_everything_says_why():
         assert bare == [], path
 
 
+def test_every_exception_is_a_new_one():
+    """One that is kept in a constant would collect the tracebacks of all who raise it, in all threads at once."""
+    for path in [path for room in ROOMS for path in files(room)]:
+        raised = [node.exc for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise)]
+        names = {getattr(exc, "id", getattr(exc, "attr", "")) for exc in raised}
+        assert {name for name in names if name.isupper()} == set(), path
+
+
 def test_io_stays_at_the_edge():
     """`async def` only where sockets are."""
     found = [

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts import keyset
 from accounts.models import User
-from billing import payouts
+from billing import payments, payouts
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
 from chargers import figures, sweeper
 from chargers.models import (
@@ -150,6 +150,10 @@ def test_top_ups_and_payouts(alice: User):
     payout = payouts.request(alice, amount=100, bank_account="123456/0100", idempotency_key="1")
     volume.multiply(payout, MANY, user_id=payers, idempotency_key="'k' || n")
     check_list(TopUp.objects.filter(user=alice), "top_up_by_user")
+    TopUp.objects.filter(pk__in=TopUp.objects.order_by("-pk")[:CROWD]).update(status=TopUp.Status.PENDING)
+    with CaptureQueriesContext(connection) as captured:
+        list(payments.to_be_asked_about(timezone.now()))
+    assert "top_up_to_be_asked_about" in volume.plan(captured.captured_queries[0]["sql"]).indexes
     check_list(Payout.objects.filter(user=alice), "payout_by_user")
 
 

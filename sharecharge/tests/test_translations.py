@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
 pytestmark = pytest.mark.once
 
@@ -54,11 +56,17 @@ def strings_of_code() -> Iterator[tuple[str, str]]:
         for path in (BASE / app).rglob("*.py"):
             if {"tests", "migrations"} & set(path.parts):
                 continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in MARKS:
-                    first = node.args[0] if node.args else None
-                    if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                        yield path.name, first.value
+            for text, *_plural in strings_in(path):
+                yield path.name, text
+
+
+def strings_in(path: Path) -> Iterator[list[str]]:
+    """Each string that is marked to be translated, with its plural if it has one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in MARKS:
+            texts = [it.value for it in node.args[:2] if isinstance(it, ast.Constant) and isinstance(it.value, str)]
+            if texts:
+                yield texts
 
 
 def strings_of_templates() -> Iterator[tuple[str, str]]:
@@ -73,6 +81,33 @@ def strings_of_templates() -> Iterator[tuple[str, str]]:
 def test_every_string_is_there():
     missing = {(name, text) for name, text in [*strings_of_code(), *strings_of_templates()] if text not in PO}
     assert not missing
+
+
+# What people read of the libraries' in our forms: sign-up, log-in, passwords, addresses, fields.
+OF_LIBRARIES = (
+    *(f"django/contrib/auth/{name}.py" for name in ("forms", "password_validation")),
+    *(f"django/{name}.py" for name in ("core/validators", "forms/fields", "forms/models")),
+    *(f"allauth/account/{name}.py" for name in ("adapter", "forms", "fields")),
+)
+SAME = {"IPv4", "IPv6"}
+
+
+def in_active_language(texts: list[str]) -> str:
+    return translation.ngettext(*texts, 5) if len(texts) == 2 else translation.gettext(*texts)
+
+
+def test_what_libraries_say_in_our_forms_is_czech():
+    """Their own translations lag behind their words: what is missing there has to be in ours."""
+    libraries = Path(django.__file__).parent.parent
+    with translation.override("cs"):
+        english = [
+            texts
+            for name in OF_LIBRARIES
+            if (libraries / name).exists()
+            for texts in strings_in(libraries / name)
+            if in_active_language(texts) == texts[-1] and texts[0] not in SAME
+        ]
+    assert english == []
 
 
 # Both languages at once, and what is the same in both.
