@@ -1,11 +1,9 @@
 """What owners see of their chargers, live: one function per thing, for its page and for its browser socket alike."""
 
 from collections.abc import Iterable
-from datetime import datetime, time
 
 from django.db.models import Prefetch
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -157,7 +155,7 @@ def dashboard(user: User) -> Shape:
     """An owner's first view: money, who charges, what needs attention, and the chargers."""
     rows = lines(Charger.objects.owned_by(user))
     hosted = ChargingSession.objects.hosted_by(user)
-    today = _midnight()
+    today = statistics.midnight(statistics.today())
     return {
         "today_text": units.money(_income(hosted.filter(start_received_at__gte=today))),
         "month_text": units.money(_income(hosted.filter(start_received_at__gte=today.replace(day=1)))),
@@ -188,10 +186,6 @@ def sharing_text(row: Charger) -> str:
 
 def _income(sessions: SessionQuerySet) -> int:
     return statistics.totals(sessions).income
-
-
-def _midnight() -> datetime:
-    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
 
 
 def alerts(user: User, rows: Iterable[tuple[Charger, Shape]]) -> list[Shape]:

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from chargers.hours import DAYS, OF_DAY, Week, Window, clock_time
 from chargers.models import Charger
 from chargers.models.fleet import in_local_time
@@ -60,11 +61,15 @@ def closed_text(charger: Charger) -> str:
 
 
 def when_text(at: datetime) -> str:
-    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place."""
+    """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place.
+
+    Where the visitor's clock shows another one, the zone stands beside it.
+    """
     local = in_local_time(at)
     days = (local.date() - in_local_time(timezone.now()).date()).days
     day = _("today") if days == 0 else _("tomorrow") if days == 1 else str(ON_DAY[local.weekday()])
-    return _("%(day)s at %(time)s") % {"day": day, "time": _time_text(local.time())}
+    told = _("%(day)s at %(time)s") % {"day": day, "time": _time_text(local.time())}
+    return f"{told} ({zones.platforms_name()})" if zones.is_elsewhere(at) else told
 
 
 def _days_by_times(week: Week) -> list[tuple[tuple[str, ...], list[int]]]:

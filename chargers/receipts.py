@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from accounts.models import User
 from billing import bills, pricing, units, wallets
 from chargers import plausibility, sessions, settlement, shapes
@@ -161,8 +162,15 @@ def paper(row: ChargingSession, *, viewer: User) -> Paper:
         fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
         sums.append(Sum(fee, units.money(row.fee)))
         sums.append(Sum(_("Owner's share"), units.money(row.owner_share), is_total=True))
-    notes = [_("The bill was corrected after the charger reported the end later.")] if row.corrections else []
-    return Paper(_facts(row), parts(row), sums, notes)
+    return Paper(_facts(row), parts(row), sums, [*_notes(row)])
+
+
+def _notes(row: ChargingSession) -> Iterator[str]:
+    if row.corrections:
+        yield _("The bill was corrected after the charger reported the end later.")
+    if zones.is_elsewhere(row.start_received_at):
+        names = {"here": timezone.get_current_timezone_name(), "there": zones.platforms_name()}
+        yield _("Times on this page: %(here)s. The PDF, tables and e-mails tell them in %(there)s.") % names
 
 
 def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum]:

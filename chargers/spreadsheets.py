@@ -4,10 +4,12 @@ import csv
 import io
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
+from django.utils import timezone
 
 from billing import units
 from chargers.models import ChargingSession
@@ -55,7 +57,11 @@ async def streamed(portions: Iterator[str]) -> AsyncIterator[str]:
 def attachment(
     sessions: SessionQuerySet, columns: Columns, *, name: str, is_for_people: bool = False
 ) -> StreamingHttpResponse:
-    """The table as a file. People open it by a click, and Excel needs a mark to know the letters by."""
+    """The table as a file; its times are UTC.
+
+    People open it by a click: Excel needs a mark to know the letters by, and times are those of the platform's zone.
+    """
+    columns = {**columns, **PEOPLES_TIMES} if is_for_people else columns
     parts = itertools.chain([BYTE_ORDER_MARK] if is_for_people else [], written(sessions, columns))
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(streamed(parts), content_type="text/csv; charset=utf-8", headers=disposition)
@@ -65,13 +71,21 @@ def _money(amount: int | None) -> str | None:
     return None if amount is None else units.decimal(amount)
 
 
+def _utc(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _local(at: datetime | None) -> str | None:
+    return _utc(at and timezone.localtime(at, timezone.get_default_timezone()))
+
+
 DRIVERS: Columns = {
     "id": lambda row: row.pk,
     "charger": lambda row: row.charger.name,
     "connector": lambda row: row.connector.connector_id if row.connector else None,
     "state": lambda row: str(row.state),
-    "started_at": lambda row: row.started_at.isoformat(),
-    "ended_at": lambda row: row.ended_at.isoformat() if row.ended_at else None,
+    "started_at": lambda row: _utc(row.started_at),
+    "ended_at": lambda row: _utc(row.ended_at),
     "energy_wh": lambda row: row.energy_wh,
     "price_per_kwh": lambda row: _money(row.price_per_kwh),
     "cost": lambda row: _money(row.cost),
@@ -82,4 +96,8 @@ OWNERS: Columns = {
     "driver": lambda row: row.user.name if row.user else None,
     "fee": lambda row: _money(row.fee),
     "owner_share": lambda row: _money(row.owner_share),
+}
+PEOPLES_TIMES: Columns = {
+    "started_at": lambda row: _local(row.started_at),
+    "ended_at": lambda row: _local(row.ended_at),
 }

@@ -1,6 +1,8 @@
 """The pages in a real browser, on a real server with a wallbox on a real websocket."""
 
 import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -185,4 +187,20 @@ def test_the_api_can_be_browsed_by_who_is_logged_in(site: Site):
     page.locator("textarea[name=_content]").fill('{"uid": "04:A1:B2:C4"}')
     page.get_by_role("button", name="POST").click()
     expect(page.locator(".response-info")).to_contain_text("HTTP 201")
+    assert site.complaints == []
+
+
+def test_times_are_told_in_the_browsers_zone(site: Site):
+    """From the second page on; the first one is not loaded twice for it."""
+    driver = site.sign_up("Dora", PHONE, timezone_id="America/New_York")
+    top_up(driver, "100")
+    assert driver.locator("body").get_attribute("data-zone") == "America/New_York"
+    told = driver.locator("main li .more").first.text_content()
+    here = datetime.now(ZoneInfo("America/New_York"))
+    assert any(f"{here - timedelta(minutes=ago):%H:%M}" in told for ago in (0, 1, 2))
+    visitor = site.visit(PHONE, timezone_id="America/New_York")
+    loads: list[str] = []
+    visitor.on("framenavigated", lambda frame: loads.append(frame.url))
+    visitor.goto("/accounts/login/", wait_until="networkidle")
+    assert (len(loads), visitor.locator("body").get_attribute("data-zone")) == (1, "Europe/Prague")
     assert site.complaints == []

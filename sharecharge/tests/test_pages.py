@@ -17,8 +17,8 @@ TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 SCRIPTS = sorted(Path(settings.BASE_DIR, "sharecharge", "static", "js").glob("*.js"))
 LOGIC = {"if", "elif", "else", "endif", "for", "empty", "endfor", "include", "extends", "block", "endblock", "load",
          "url", "static", "translate", "blocktranslate", "endblocktranslate", "csrf_token", "with", "endwith",
-         "querystring", "get_current_language", "get_available_languages", "get_language_info_list", "element",
-         "endelement", "slot", "endslot"}  # fmt: skip
+         "querystring", "get_current_language", "get_current_timezone", "get_available_languages",
+         "get_language_info_list", "element", "endelement", "slot", "endslot"}  # fmt: skip
 
 
 def test_healthz_says_ok_without_a_database(django_db_blocker):

@@ -10,7 +10,7 @@ export function watch(path, onMessage, parameters = () => ({})) {
   let wait = FIRST_WAIT;
 
   function connect() {
-    const query = new URLSearchParams({ lang: document.body.dataset.lang, ...parameters() });
+    const query = new URLSearchParams({ lang: document.body.dataset.lang, zone: document.body.dataset.zone, ...parameters() });
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws/${path}/?${query}`);
     socket.addEventListener("message", (event) => {

@@ -1,4 +1,9 @@
-// On every page: copy, share and print buttons, forms that are sent once, and the worker for pages without a connection.
+// On every page: the browser's time zone, copy, share and print buttons, forms that are sent once, and the worker for pages without a connection.
+
+// From the next page on times are told in it, see accounts/zones.py.
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+const secure = location.protocol === "https:" ? "; secure" : "";
+if (timeZone) document.cookie = `zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
