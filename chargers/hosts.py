@@ -48,18 +48,51 @@ ADVICE: dict[str, Promise] = {
 
 def charger(row: Charger) -> Shape:
     """A charger as its owner sees it live: is it there, who knocked, what do the plugs say, what was asked of it."""
-    running = row.sessions.running().select_related("user").order_by("pk")
+    running = row.sessions.running().select_related("user", "connector").order_by("pk")
+    plugs = list(row.connectors.select_related("charger").order_by("pk"))
     asked = row.commands.exclude(action=Command.Action.REMOTE_START).exclude(requested_by=None)
     return _line(row, running) | {
         "hardware_text": " ".join(part for part in (row.vendor, row.model) if part),
         "firmware_text": row.firmware_version,
         "seen_text": ago(row.last_seen_at),
         "was_connected": row.booted_at is not None,
-        "connectors": [_connector(plug) for plug in row.connectors.select_related("charger").order_by("pk")],
+        "connectors": [_connector(plug) for plug in plugs],
         "attempts": [attempt(knock) for knock in row.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
         "commands": [_command(command) for command in asked.select_related("connector")[:LATEST_COMMANDS]],
         "ticks": onboarding.ticks(row),
+        **_trials(row, plugs, running),
     }
+
+
+def _trials(row: Charger, plugs: Iterable[Connector], running: Iterable[ChargingSession]) -> Shape:
+    """What its owner may try in the wizard. Who charges there is told; only an own charge is stopped from there."""
+    own = [session for session in running if session.user_id == row.owner_id]
+    taken = {session.connector_id for session in running}
+    free = [plug for plug in plugs if plug.is_enabled and plug.pk not in taken]
+    return onboarding.trial(row) | {
+        "is_trying": bool(own),
+        "stop_text": next(filter(None, map(_stop_text, own)), ""),
+        # One's own phone starts one charge at a time.
+        "starts": [] if own else [_startable(plug) for plug in free],
+        "strangers": [{"text": _charging_text(session)} for session in running if session.user_id != row.owner_id],
+    }
+
+
+def _stop_text(row: ChargingSession) -> str:
+    asked = row.commands.filter(action=Command.Action.REMOTE_STOP).order_by("-pk").first()
+    return _("Stop requested: %(state)s") % {"state": shapes.OUTCOMES[asked.status]} if asked else ""
+
+
+def _startable(plug: Connector) -> Shape:
+    return {"number": plug.connector_id, "text": _("Start a test at plug %(number)s") % {"number": plug.connector_id}}
+
+
+def _charging_text(row: ChargingSession) -> str:
+    named = {"driver": str(row.user), "time": moment(row.start_received_at)}
+    if row.connector is None:
+        return _("%(driver)s has been charging here since %(time)s.") % named
+    number = row.connector.connector_id
+    return _("%(driver)s has been charging at plug %(number)s since %(time)s.") % {**named, "number": number}
 
 
 def _line(row: Charger, running: Iterable[ChargingSession]) -> Shape:

@@ -339,7 +339,7 @@ def _start(row: Command, viewer: User | None) -> Shape:
         _("Requested"),
         _("Accepted by the charger") if done[1] else _("Waiting for the charger"),
         _("Car connected") if plugged_in else _("Plug in the car now"),
-        _("Energy flows") if done[3] else _("Waiting for the energy to flow"),
+        _last_step(begun, plug) if done[3] else _("Waiting for the energy to flow"),
     ]
     return {
         "steps": _steps(texts, done, failed=bool(failure)),
@@ -350,6 +350,13 @@ def _start(row: Command, viewer: User | None) -> Shape:
         "next_text": "" if failure else _next_step(row, plugged_in=plugged_in),
         "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
     }
+
+
+def _last_step(begun: ChargingSession | None, plug: Connector | None) -> str:
+    """That energy flows is known from the charger's word or its meter, not from the beginning of a session."""
+    is_measured = begun is not None and begun.meter_values.exists()
+    flows = is_measured or (plug is not None and plug.status == "Charging")
+    return _("Energy flows") if flows else _("Charging has begun, waiting for the first reading")
 
 
 def _next_step(row: Command, *, plugged_in: bool) -> str:

@@ -48,13 +48,14 @@ function own(root, selector) {
   return found;
 }
 
-/** data-field: text. data-src: a picture's address. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
+/** data-field: text. data-src: a picture's address. data-value: what a button sends. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
 export function fill(root, data) {
   for (const element of own(root, "[data-field]")) setText(element, data[element.dataset.field] ?? "");
   for (const element of own(root, "[data-state-of]")) element.dataset.state = data[element.dataset.stateOf] ?? "";
   for (const element of own(root, "[data-show]")) element.hidden = !has(data[element.dataset.show]);
   for (const element of own(root, "[data-hide]")) element.hidden = has(data[element.dataset.hide]);
   for (const element of own(root, "[data-href]")) element.href = data[element.dataset.href] ?? "#";
+  for (const element of own(root, "[data-value]")) element.value = data[element.dataset.value] ?? "";
   for (const element of own(root, "[data-src]")) setSource(element, data[element.dataset.src]);
   for (const element of own(root, "[data-part]")) {
     if (data[element.dataset.part]) fillPart(element, data[element.dataset.part]);
@@ -81,7 +82,14 @@ function fillPart(element, data) {
   for (const inner of element.querySelectorAll("[data-part-state]")) inner.dataset.state = data[inner.dataset.partState];
 }
 
+// What each list shows, by its element.
+const told = new WeakMap();
+
+/** A list that says the same stays: its focus is kept, and a screen reader is not told it again. */
 function fillList(list, rows) {
+  const news = JSON.stringify(rows);
+  if (told.get(list) === news) return;
+  told.set(list, news);
   const template = list.querySelector(":scope > template");
   for (const child of [...list.children]) if (child !== template) child.remove();
   for (const row of rows) make(template, row, list);
