@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from billing import units, wallets
-from chargers import glossary, onboarding, shapes, statistics
+from chargers import glossary, onboarding, shapes, slips, statistics
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.sessions import SessionQuerySet
@@ -23,7 +23,7 @@ MOST_ALERTS = 20
 ADVICE: dict[str, Promise] = {
     "accepted": gettext_lazy("The charger is connected."),
     "unknown_identity": gettext_lazy(
-        "The charge point identity is not known here. Copy it from this page into the wallbox, letter by letter."
+        "The wallbox said %(said)s; its identity is %(identity)s. Copy it from this page, letter by letter."
     ),
     "wrong_password": gettext_lazy(
         "The password does not fit. Type it again, or make a new one on this page and type that."
@@ -57,7 +57,7 @@ def charger(row: Charger) -> Shape:
         "seen_text": ago(row.last_seen_at),
         "was_connected": row.booted_at is not None,
         "connectors": [_connector(plug) for plug in plugs],
-        "attempts": [attempt(knock) for knock in row.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
+        "attempts": [attempt(knock, row) for knock in row.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
         "commands": [_command(command) for command in asked.select_related("connector")[:LATEST_COMMANDS]],
         "ticks": onboarding.ticks(row),
         **_trials(row, plugs, running),
@@ -135,16 +135,18 @@ def _connector(row: Connector) -> Shape:
     }
 
 
-def attempt(row: ConnectionAttempt) -> Shape:
+def attempt(row: ConnectionAttempt, charger: Charger) -> Shape:
     accepted = row.outcome == ConnectionAttempt.Outcome.ACCEPTED
+    # Nearly this charger's identity: what differs is enough to know.
+    is_slip = row.outcome == ConnectionAttempt.Outcome.UNKNOWN_IDENTITY
     return {
         "state": "accepted" if accepted else "refused",
         "at_text": moment(row.last_at),
         "outcome_text": row.get_outcome_display(),
-        "advice": str(ADVICE.get(row.outcome, "")),
+        "advice": str(ADVICE[row.outcome]) % {"said": slips.said(row.path), "identity": charger.identity},
         "count_text": f"{row.count}×" if row.count > 1 else "",
-        "from_text": row.remote_address,
-        "path": row.path,
+        "from_text": "" if is_slip else row.remote_address,
+        "path": "" if is_slip else row.path,
     }
 
 
