@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -135,7 +136,13 @@ class HoursForm(forms.Form):
     def days(self) -> list[dict[str, Any]]:
         """For the page: each day's choice, its times in pairs, and whether the later pairs are used."""
         return [
-            {"kind": self[f"{key}_kind"], "first": pairs[0], "more": pairs[1:], "has_more": _are_used(pairs[1:])}
+            {
+                "kind": self[f"{key}_kind"],
+                "first": pairs[0],
+                "more": pairs[1:],
+                "has_more": _are_used(pairs[1:]),
+                "fields": [self[f"{key}_kind"], *chain(*pairs)],
+            }
             for key in self.KEYS
             if (pairs := [(self[f"{key}_from{it}"], self[f"{key}_to{it}"]) for it in range(self.per_day)])
         ]

@@ -119,6 +119,8 @@ TEMPLATES = [
     }
 ]
 
+FORM_RENDERER = "sharecharge.forms.Renderer"
+
 # ----------------------------------------------------------------------------------------------- database
 
 DATABASE_URL = read("DATABASE_URL", database, default=database(f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"))

@@ -204,3 +204,15 @@ def test_times_are_told_in_the_browsers_zone(site: Site):
     visitor.goto("/accounts/login/", wait_until="networkidle")
     assert (len(loads), visitor.locator("body").get_attribute("data-zone")) == (1, "Europe/Prague")
     assert site.complaints == []
+
+
+def test_a_refused_form_opens_where_it_is_wrong_without_scripts(site: Site):
+    page = site.visit(PHONE, java_script_enabled=False)
+    page.goto("/accounts/signup/")
+    page.locator("[name=name]").fill("Nina")
+    page.locator("[name=email]").fill("nina@example.com")
+    page.locator("[name=password1]").fill("12345678")
+    page.locator("[name=password2]").fill("12345678")
+    page.locator("main form button").click()
+    assert page.locator(".errors a").first.get_attribute("href") == "#id_password1"
+    assert page.evaluate("document.activeElement.name") == "password1"
