@@ -74,7 +74,9 @@ def statement(owner: User, month: date) -> bytes:
         numbers=3,
     )
     sheet.sums(_sums(period.totals, [session for session, line in lines if line["badge"] == "reversed"]))
-    sheet.notes([_("A session counts in the month in which it began. Your own charging costs and earns nothing.")])
+    sheet.notes(
+        [_("A session counts in the month in which we heard that it began. Your own charging costs and earns nothing.")]
+    )
     return sheet.as_bytes()
 
 

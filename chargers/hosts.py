@@ -88,7 +88,7 @@ def _startable(plug: Connector) -> Shape:
 
 
 def _charging_text(row: ChargingSession) -> str:
-    named = {"driver": str(row.user), "time": moment(row.start_received_at)}
+    named = {"driver": str(row.user), "time": moment(row.began_at)}
     if row.connector is None:
         return _("%(driver)s has been charging here since %(time)s.") % named
     number = row.connector.connector_id
@@ -111,7 +111,7 @@ def _running(row: ChargingSession) -> Shape:
         "id": row.pk,
         "url": row.get_absolute_url(),
         "driver": str(row.user),
-        "since_text": moment(row.start_received_at),
+        "since_text": moment(row.began_at),
     }
 
 

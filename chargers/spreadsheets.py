@@ -98,6 +98,6 @@ OWNERS: Columns = {
     "owner_share": lambda row: _money(row.owner_share),
 }
 PEOPLES_TIMES: Columns = {
-    "started_at": lambda row: _local(row.started_at),
-    "ended_at": lambda row: _local(row.ended_at),
+    "started_at": lambda row: _local(row.began_at),
+    "ended_at": lambda row: _local(row.finished_at),
 }
