@@ -29,7 +29,7 @@ def session_told(charger: Charger, driver: User, *, start: timedelta, end: timed
     ("start", "end", "told", "duration", "note"),
     [
         (timedelta(0), timedelta(seconds=100), "10:00 – 4 May 2026 12:00", 2 * HOUR, ""),
-        (timedelta(0), HOUR, "10:00 – 4 May 2026 12:00", 2 * HOUR, "by it this was from 4 May 2026 10:00 to 4 May 2026 13:00"),
+        (timedelta(0), HOUR, "10:00 – 4 May 2026 12:00", 2 * HOUR, "by it this was from 4 May 2026 10:00 to 4 May"),
         (HOUR, HOUR, "10:00 – 4 May 2026 12:00", 2 * HOUR, "was ahead"),
         (-8 * HOUR, -4 * HOUR, "02:00 – 4 May 2026 08:00", 6 * HOUR, "We heard of the start on 4 May 2026 10:00"),
         (timedelta(0), -HOUR, "10:00 – 4 May 2026 11:00", HOUR, "of the end on 4 May 2026 12:00"),

@@ -16,6 +16,7 @@ from sharecharge.testing.site import (
     manage_page,
     now,
     section,
+    share_charger,
     top_up,
 )
 
@@ -155,6 +156,43 @@ def test_a_lost_connection_is_told(site: Site):
     page.route_web_socket(re.compile("/ws/"), lambda route: route.close())
     page.goto("/")
     expect(page.get_by_text("The connection is interrupted")).to_be_visible()
+
+
+@pytest.mark.parametrize(("code", "told"), [(4401, "You are logged out"), (4404, "is not there any more")])
+def test_a_page_that_is_over_says_so_and_does_not_try_again(site: Site, code: int, told: str):
+    from playwright.sync_api import expect
+
+    page, tries = site.visit(PHONE), []
+    page.route_web_socket(re.compile("/ws/"), lambda route: (tries.append(route), route.close(code=code)))
+    page.goto("/?free=on")
+    expect(page.get_by_role("alert").filter(has_text=told)).to_be_visible()
+    page.wait_for_timeout(1500)  # the first try again would come after half a second
+    assert len(tries) == 1
+    assert fits(page)
+    assert page.locator("#live-logged-out a").get_attribute("href") == "/accounts/login/?next=/%3Ffree%3Don"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_link_that_was_not_copied_is_shown_instead(site: Site, works: bool):
+    from playwright.sync_api import expect
+
+    wallbox = share_charger(site, "Zum Teilen", (48.1, 16.1))
+    page = site.visit(DESKTOP)
+    answer = "Promise.resolve()" if works else "Promise.reject(new Error())"
+    page.add_init_script(f"navigator.clipboard.writeText = () => {answer}; navigator.share = undefined;")
+    page.goto("/?near=48.1,16.1")
+    page.locator("#places a").first.click()
+    words = page.locator("[data-share] > span")
+    before = words.text_content()
+    words.click()
+    words.click()
+    if works:
+        expect(words).to_have_text("Link copied")
+        expect(words).to_have_text(before, timeout=8000)
+    else:
+        expect(words).to_have_text(re.compile(r"^http://.*/c/\w+/$"))
+        assert page.evaluate("getSelection().toString()") == words.text_content()
+    wallbox.connection.close()
 
 
 def test_it_speaks_czech_at_a_touch(site: Site):

@@ -1,6 +1,7 @@
 // The socket of a page, and how what it says gets into the page: as text, never as HTML.
 
-const GONE = new Set([4401, 4404]);
+// Codes after which connecting again is in vain, and the note of the page that says so.
+const OVER = { 4401: "live-logged-out", 4404: "live-gone" };
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 20000;
 
@@ -20,7 +21,11 @@ export function watch(path, onMessage, parameters = () => ({})) {
       onMessage(type, data);
     });
     socket.addEventListener("close", (event) => {
-      if (GONE.has(event.code)) return;
+      if (event.code in OVER) {
+        if (note) note.hidden = true;
+        document.getElementById(OVER[event.code]).hidden = false;
+        return;
+      }
       if (note && wait > FIRST_WAIT) note.hidden = false;
       setTimeout(connect, wait * (0.75 + Math.random() / 2));
       wait = Math.min(wait * 2, LONGEST_WAIT);

@@ -5,30 +5,46 @@ const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
 const secure = location.protocol === "https:" ? "; secure" : "";
 if (timeZone) document.cookie = `zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
 
-async function copy(button) {
-  const source = document.getElementById(button.dataset.copy);
+/** Puts a text into the clipboard. False: there is no permission, or no HTTPS. */
+async function copied(text) {
   try {
-    await navigator.clipboard.writeText(source.textContent.trim());
-    const before = button.textContent;
-    button.textContent = button.dataset.copied;
-    setTimeout(() => { button.textContent = before; }, 2000);
+    await navigator.clipboard.writeText(text);
+    return true;
   } catch {
-    // No permission, or no HTTPS: the text is marked, so that Ctrl-C is enough.
-    getSelection().selectAllChildren(source);
+    return false;
   }
 }
 
-/** With the phone's own menu; elsewhere the address is copied. */
+// What buttons say for a moment, and what they said before; a second press only makes the moment longer.
+const said = new Map();
+
+function say(element, text, milliseconds) {
+  const before = said.get(element) ?? { text: element.textContent };
+  clearTimeout(before.timer);
+  element.textContent = text;
+  before.timer = setTimeout(() => { element.textContent = before.text; said.delete(element); }, milliseconds);
+  said.set(element, before);
+}
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  if (await copied(source.textContent.trim())) say(button.firstChild, button.dataset.copied, 2000); // not the hidden words behind it
+  else getSelection().selectAllChildren(source); // so that Ctrl-C is enough
+}
+
+/** With the phone's own menu; elsewhere the address is copied, or shown to be copied. */
 async function share(button) {
   const data = { title: document.title, url: button.dataset.share };
   if (navigator.share) {
     await navigator.share(data).catch(() => {}); // closing the menu is no error
     return;
   }
-  const before = button.lastElementChild.textContent;
-  await navigator.clipboard?.writeText(data.url).catch(() => {});
-  button.lastElementChild.textContent = navigator.clipboard ? button.dataset.copied : data.url;
-  setTimeout(() => { button.lastElementChild.textContent = before; }, 4000);
+  const words = button.lastElementChild;
+  if (await copied(data.url)) say(words, button.dataset.copied, 4000);
+  else {
+    words.textContent = data.url;
+    getSelection().selectAllChildren(words);
+  }
 }
 
 document.addEventListener("click", (event) => {
