@@ -39,12 +39,18 @@ async function share(button) {
     await navigator.share(data).catch(() => {}); // closing the menu is no error
     return;
   }
-  const words = button.lastElementChild;
-  if (await copied(data.url)) say(words, button.dataset.copied, 4000);
-  else {
-    words.textContent = data.url;
-    getSelection().selectAllChildren(words);
-  }
+  if (await copied(data.url)) say(button.lastElementChild, button.dataset.copied, 4000);
+  else getSelection().selectAllChildren(shown(data.url, button));
+}
+
+/** The text beside its button, where it can be marked. */
+function shown(text, button) {
+  const known = button.nextElementSibling;
+  if (known?.matches("code")) return known;
+  const code = document.createElement("code");
+  code.textContent = text;
+  button.after(code);
+  return code;
 }
 
 document.addEventListener("click", (event) => {
