@@ -135,6 +135,12 @@ def test_what_others_do_ticks_nothing(online: Charger, connector: Connector, ali
     assert ticks(online) == {"boot": "done", "status": "done", "start": "now", "stop": "next", "card": "next"}
 
 
+def test_what_has_served_a_driver_needs_no_test(online: Charger, connector: Connector, alice: User):
+    assert onboarding.following(online) == "test"
+    make_session(online, alice, status="ended", closed_by="stop")
+    assert onboarding.following(online) == "label"
+
+
 def trial(charger: Charger) -> dict[str, Any]:
     shape = hosts.charger(charger_of(charger))
     return {**shape, "states": [step["state"] for step in shape["steps"] or []]}
