@@ -352,7 +352,7 @@ def _start(row: Command, viewer: User | None) -> Shape:
         "is_over": bool(failure),
         "seconds_left": left,
         "session": begun.pk if begun else None,
-        "next_text": "" if failure else _next_step(row, plugged_in=plugged_in),
+        "next_text": "" if failure or begun else _next_step(row, plugged_in=plugged_in),
         "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
     }
 

@@ -247,6 +247,9 @@ DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <nore
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("cs", _("Czech"))]
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = SITE_URL.startswith("https://")
 LOCALE_PATHS = [BASE_DIR / "sharecharge" / "locale"]
 FORMAT_MODULE_PATH = ["sharecharge.formats"]
 USE_I18N = True

@@ -160,6 +160,7 @@ def test_a_test_is_shown_step_by_step(online: Charger, connector: Connector, bob
     Command.objects.filter(pk=asked.pk).update(session=session)
     shown = trial(online)
     assert (shown["states"], shown["steps"][3]["text"]) == (["done"] * 4, "Energy flows")
+    assert shown["next_text"] == ""
     assert (shown["session_url"], shown["is_trying"], shown["starts"]) == (session.get_absolute_url(), True, [])
     commands.request_remote_stop(session, user=bob)
     assert trial(online)["stop_text"] == "Stop requested: Waiting for the charger"

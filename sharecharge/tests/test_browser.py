@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -162,8 +163,14 @@ def test_a_lost_connection_is_told(site: Site):
 def test_a_page_that_is_over_says_so_and_does_not_try_again(site: Site, code: int, told: str):
     from playwright.sync_api import expect
 
-    page, tries = site.visit(PHONE), []
-    page.route_web_socket(re.compile("/ws/"), lambda route: (tries.append(route), route.close(code=code)))
+    page = site.visit(PHONE)
+    tries: list[str] = []
+
+    def close(route: Any) -> None:
+        tries.append(route.url)
+        route.close(code=code)
+
+    page.route_web_socket(re.compile("/ws/"), close)
     page.goto("/?free=on")
     expect(page.get_by_role("alert").filter(has_text=told)).to_be_visible()
     page.wait_for_timeout(1500)  # the first try again would come after half a second
@@ -201,8 +208,12 @@ def test_it_speaks_czech_at_a_touch(site: Site):
 
     page = site.visit(PHONE)
     page.goto("/")
+    page.locator("#id_free").check()
+    expect(page).to_have_url(re.compile(r"\?free=on#"))
     page.get_by_role("button", name="CS").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nabíječky, které lidé sdílejí")
+    expect(page).to_have_url(re.compile(r"\?free=on#"))
+    expect(page.locator("#id_free")).to_be_checked()
     assert site.complaints == []
 
 

@@ -68,3 +68,9 @@ def test_of_several_forms_the_wrong_one_is_focused(
 
 def test_a_form_that_is_right_takes_no_focus(bob: User, client_of):
     assert focused(main(client_of(bob).get(ADD).content)) == []
+
+
+def test_what_django_has_not_translated_is_czech_too(db):
+    asked = {"name": "Nina", "email": "nina@example.com", "password1": "kqz7", "password2": "kqz7"}
+    page = main(Client(headers={"Accept-Language": "cs"}).post("/accounts/signup/", asked).content)
+    assert "Heslo je příliš krátké. Musí mít aspoň 8 znaků." in page

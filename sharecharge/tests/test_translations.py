@@ -115,6 +115,13 @@ def test_nothing_is_empty_or_fuzzy():
     assert [key for key, texts in PO.items() if not texts or not all(texts)] == []
 
 
+def test_plurals_have_all_forms():
+    """With one too few, Czech counts in English from five on."""
+    text = (FOLDER / "django.po").read_text(encoding="utf-8")
+    [forms] = re.findall(r"nplurals=(\d)", text)
+    assert {len(texts) for texts in PO.values()} == {1, int(forms)}
+
+
 def test_placeholders_survive():
     for key, texts in PO.items():
         for text in texts:

@@ -1,4 +1,4 @@
-// On every page: the browser's time zone, copy, share and print buttons, forms that are sent once, and the worker for pages without a connection.
+// On every page: the browser's time zone, copy, share and print buttons, the switch of the language, forms that are sent once, and the worker for pages without a connection.
 
 // From the next page on times are told in it, see accounts/zones.py.
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
@@ -73,6 +73,11 @@ document.addEventListener("submit", (event) => {
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
 });
+
+// Another language shows the same page, also where its filters have changed since it was loaded.
+for (const form of document.querySelectorAll("form.languages")) {
+  form.addEventListener("submit", () => { form.elements.next.value = location.pathname + location.search + location.hash; });
+}
 
 // The browser's "back" shows the page as it was left.
 addEventListener("pageshow", () => {
