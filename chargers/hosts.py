@@ -137,16 +137,14 @@ def _connector(row: Connector) -> Shape:
 
 def attempt(row: ConnectionAttempt, charger: Charger) -> Shape:
     accepted = row.outcome == ConnectionAttempt.Outcome.ACCEPTED
-    # Nearly this charger's identity: what differs is enough to know.
-    is_slip = row.outcome == ConnectionAttempt.Outcome.UNKNOWN_IDENTITY
     return {
         "state": "accepted" if accepted else "refused",
         "at_text": moment(row.last_at),
         "outcome_text": row.get_outcome_display(),
         "advice": str(ADVICE[row.outcome]) % {"said": slips.said(row.path), "identity": charger.identity},
         "count_text": f"{row.count}×" if row.count > 1 else "",
-        "from_text": "" if is_slip else row.remote_address,
-        "path": "" if is_slip else row.path,
+        "from_text": "" if row.is_slip else row.remote_address,
+        "path": "" if row.is_slip else row.path,
     }
 
 

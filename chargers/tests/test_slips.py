@@ -64,13 +64,15 @@ def test_a_charger_that_is_connected_waits_for_nobody(charger: Charger):
     assert slips.meant("/ocpp/SC4K7WQ2MNPY") is None
 
 
-def test_its_owner_is_told_what_differs_and_not_from_where(charger: Charger):
+def test_its_owner_is_told_what_differs_and_not_from_where(charger: Charger, bob, client_of):
     knock("/ocpp/SC4K7WQ2MNPY")
     knock("/ocpp/SC4K7WQ2MNPY")
     knock("/ocpp/QUITE-ANOTHER")
     [told] = hosts.charger(charger)["attempts"]
     assert "said SC4K7WQ2MNPY; its identity is SC4K7WQ2MNPX" in told["advice"]
     assert (told["count_text"], told["from_text"], told["path"]) == ("2×", "", "")
+    [told] = client_of(bob).get(f"/api/v1/chargers/{charger.pk}/attempts").json()["results"]
+    assert (told["path"], told["remote_address"]) == ("/ocpp/SC4K7WQ2MNPY", "")
 
 
 def test_a_wrong_address_with_the_right_identity_is_told(charger: Charger):
