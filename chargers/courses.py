@@ -11,7 +11,9 @@ def of(row: ChargingSession) -> list[Point]:
 
     By the charger's clock, since some send a whole history at once, but no later than by ours: it may be ahead.
     """
-    samples = list(row.meter_values.order_by("pk").only("measured_at", "received_at", "energy_wh", "power_w"))
+    samples = list(
+        row.meter_values.order_by("pk").only("session", "measured_at", "received_at", "energy_wh", "power_w")
+    )
     step = max(1, -(-len(samples) // MOST_POINTS))
     return [point(row, sample) for sample in samples[(len(samples) - 1) % step :: step]]
 
