@@ -8,7 +8,7 @@ from allauth.core.context import request_context
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import get_language
 
@@ -20,6 +20,21 @@ class AccountAdapter(DefaultAccountAdapter):
         user.name = form.cleaned_data["name"].strip()
         user.language = get_language() or ""
         return super().save_user(request, user, form, commit)
+
+    def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
+        """On a new device pages speak as letters do, until another language is chosen there."""
+        if not user.language or settings.LANGUAGE_COOKIE_NAME in request.COOKIES:
+            return super().post_login(request, user, **options)
+        translation.activate(user.language)
+        response = super().post_login(request, user, **options)
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            user.language,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        )
+        return response
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """False: somebody else has taken the address since it was named. Nothing is changed then."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import tzinfo
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -19,6 +20,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone, translation
 
+from accounts import zones
 from accounts.models import User
 from chargers import hosts, live, pins, shapes, visibility
 from chargers.models import CardClaim, Charger, ChargingSession, Command
@@ -68,16 +70,19 @@ def parameter(scope: dict[str, Any], name: str) -> str:
 class Watcher(AsyncJsonWebsocketConsumer):
     """One thing that is watched. Subclasses say which groups tell of it, and what it looks like.
 
-    `admit` and `look` run in a database thread, in the language of the page, and raise Closed.
+    `admit` and `look` run in a database thread, in the language and the time zone of the page, and raise Closed.
     """
 
     groups: ClassVar[list[str]] = []
     user: User | None = None
     language: str = settings.LANGUAGE_CODE
+    zone: tzinfo | None = None
 
     async def connect(self) -> None:
         trace.adopt(header(self.scope, b"x-request-id"))
         self.language = language_of(self.scope)
+        # The zone of the page, not of the cookie: on a first visit the page came before the cookie.
+        self.zone = zones.named(parameter(self.scope, "zone"))
         self.pending: list[Event] = []
         self.gathering: asyncio.Task[None] | None = None
         self.joined: list[str] = []
@@ -104,7 +109,7 @@ class Watcher(AsyncJsonWebsocketConsumer):
     def _ask(self, question: Any, *arguments: Any) -> Any:
         """People may be switched off while they watch, so the person is read again every time."""
         self.user = self.visitor()
-        with translation.override(self.language):
+        with translation.override(self.language), timezone.override(self.zone):
             return question(*arguments)
 
     def visitor(self) -> User | None:

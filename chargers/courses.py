@@ -1,6 +1,6 @@
 """How a session went, as the points of its chart."""
 
-from chargers.models import ChargingSession
+from chargers.models import ChargingSession, MeterValue
 
 MOST_POINTS = 240
 Point = tuple[int, int | None, int | None]  # seconds from the start, Wh since then, W
@@ -9,15 +9,18 @@ Point = tuple[int, int | None, int | None]  # seconds from the start, Wh since t
 def of(row: ChargingSession) -> list[Point]:
     """In the order of time; of many samples every n-th, and always the last.
 
-    By the charger's clock, since some send a whole history at once; by ours where theirs is doubtful.
+    By the charger's clock, since some send a whole history at once, but no later than by ours: it may be ahead.
     """
-    column, begin = ("received_at", row.start_received_at) if row.is_clock_doubtful else ("measured_at", row.started_at)
-    samples = list(row.meter_values.order_by("pk").values_list(column, "energy_wh", "power_w"))
+    samples = list(
+        row.meter_values.order_by("pk").only("session", "measured_at", "received_at", "energy_wh", "power_w")
+    )
     step = max(1, -(-len(samples) // MOST_POINTS))
-    kept = samples[(len(samples) - 1) % step :: step]
-    return [
-        (round((at - begin).total_seconds()), _since_start(row, energy_wh), power_w) for at, energy_wh, power_w in kept
-    ]
+    return [point(row, sample) for sample in samples[(len(samples) - 1) % step :: step]]
+
+
+def point(row: ChargingSession, sample: MeterValue) -> Point:
+    at = min(sample.measured_at, sample.received_at)
+    return round((at - row.began_at).total_seconds()), _since_start(row, sample.energy_wh), sample.power_w
 
 
 def _since_start(row: ChargingSession, register_wh: int | None) -> int | None:

@@ -1,4 +1,7 @@
-"""What people keep and print: receipts and monthly statements as PDF, in the language that is active."""
+"""What people keep and print: receipts and monthly statements as PDF, in the language that is active.
+
+Their times are the platform's and say so: a paper must say the same to everybody who reads it.
+"""
 
 from datetime import date
 
@@ -7,6 +10,7 @@ from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from accounts import zones
 from accounts.models import User
 from billing import units
 from chargers import receipts, statistics
@@ -24,6 +28,7 @@ def answer(document: bytes, *, name: str) -> HttpResponse:
     return HttpResponse(document, content_type="application/pdf", headers=headers)
 
 
+@zones.platforms()
 def receipt(session: ChargingSession, *, viewer: User) -> bytes:
     """What the page of a session shows this viewer of its bill. Refused while nothing is billed."""
     from chargers.sheets import Sheet
@@ -42,6 +47,7 @@ def receipt(session: ChargingSession, *, viewer: User) -> bytes:
     return sheet.as_bytes()
 
 
+@zones.platforms()
 def statement(owner: User, month: date) -> bytes:
     """What was charged at one's chargers in the month that begins with this day. Refused: too much for paper."""
     from chargers.sheets import Sheet
@@ -65,7 +71,9 @@ def statement(owner: User, month: date) -> bytes:
         numbers=3,
     )
     sheet.sums(_sums(period.totals, [session for session, line in lines if line["badge"] == "reversed"]))
-    sheet.notes([_("A session counts in the month in which it began. Your own charging costs and earns nothing.")])
+    sheet.notes(
+        [_("A session counts in the month in which we heard that it began. Your own charging costs and earns nothing.")]
+    )
     return sheet.as_bytes()
 
 
@@ -93,4 +101,4 @@ def _sums(totals: Totals, reversed_ones: list[ChargingSession]) -> list[tuple[st
 
 def _foot() -> str:
     now = formats.date_format(timezone.localtime(), "SHORT_DATETIME_FORMAT")
-    return _("ShareCharge, made on %(time)s") % {"time": now}
+    return _("ShareCharge, made on %(time)s. Times: %(zone)s") % {"time": now, "zone": zones.platforms_name()}

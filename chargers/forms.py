@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -141,6 +142,7 @@ class HoursForm(forms.Form):
                 "first": pairs[0],
                 "more": pairs[1:],
                 "has_more": _are_used(pairs[1:]),
+                "fields": [self[f"{key}_kind"], *chain(*pairs)],
                 "tail": _tail_text(tail),
             }
             for key, tail in zip(self.KEYS, self.tails, strict=True)

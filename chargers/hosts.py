@@ -1,18 +1,16 @@
 """What owners see of their chargers, live: one function per thing, for its page and for its browser socket alike."""
 
 from collections.abc import Iterable
-from datetime import datetime, time
 
 from django.db.models import Prefetch
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from billing import units, wallets
-from chargers import glossary, onboarding, shapes, statistics
+from chargers import glossary, onboarding, shapes, slips, statistics
 from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.sessions import SessionQuerySet
@@ -25,7 +23,7 @@ MOST_ALERTS = 20
 ADVICE: dict[str, Promise] = {
     "accepted": gettext_lazy("The charger is connected."),
     "unknown_identity": gettext_lazy(
-        "The charge point identity is not known here. Copy it from this page into the wallbox, letter by letter."
+        "The wallbox said %(said)s; its identity is %(identity)s. Copy it from this page, letter by letter."
     ),
     "wrong_password": gettext_lazy("The password does not fit. Type it again, or make a new one and type that."),
     "no_password": gettext_lazy(
@@ -48,18 +46,51 @@ ADVICE: dict[str, Promise] = {
 
 def charger(row: Charger) -> Shape:
     """A charger as its owner sees it live: is it there, who knocked, what do the plugs say, what was asked of it."""
-    running = row.sessions.running().select_related("user").order_by("pk")
+    running = row.sessions.running().select_related("user", "connector").order_by("pk")
+    plugs = list(row.connectors.select_related("charger").order_by("pk"))
     asked = row.commands.exclude(action=Command.Action.REMOTE_START).exclude(requested_by=None)
     return _line(row, running) | {
         "hardware_text": " ".join(part for part in (row.vendor, row.model) if part),
         "firmware_text": row.firmware_version,
         "seen_text": ago(row.last_seen_at),
         "was_connected": row.booted_at is not None,
-        "connectors": [_connector(plug) for plug in row.connectors.select_related("charger").order_by("pk")],
-        "attempts": [attempt(knock) for knock in row.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
+        "connectors": [_connector(plug) for plug in plugs],
+        "attempts": [attempt(knock, row) for knock in row.connection_attempts.order_by("-last_at")[:LATEST_ATTEMPTS]],
         "commands": [_command(command) for command in asked.select_related("connector")[:LATEST_COMMANDS]],
         "ticks": onboarding.ticks(row),
+        **_trials(row, plugs, running),
     }
+
+
+def _trials(row: Charger, plugs: Iterable[Connector], running: Iterable[ChargingSession]) -> Shape:
+    """What its owner may try in the wizard. Who charges there is told; only an own charge is stopped from there."""
+    own = [session for session in running if session.user_id == row.owner_id]
+    taken = {session.connector_id for session in running}
+    free = [plug for plug in plugs if plug.is_enabled and plug.pk not in taken]
+    return onboarding.trial(row) | {
+        "is_trying": bool(own),
+        "stop_text": next(filter(None, map(_stop_text, own)), ""),
+        # One's own phone starts one charge at a time.
+        "starts": [] if own else [_startable(plug) for plug in free],
+        "strangers": [{"text": _charging_text(session)} for session in running if session.user_id != row.owner_id],
+    }
+
+
+def _stop_text(row: ChargingSession) -> str:
+    asked = row.commands.filter(action=Command.Action.REMOTE_STOP).order_by("-pk").first()
+    return _("Stop requested: %(state)s") % {"state": shapes.OUTCOMES[asked.status]} if asked else ""
+
+
+def _startable(plug: Connector) -> Shape:
+    return {"number": plug.connector_id, "text": _("Start a test at plug %(number)s") % {"number": plug.connector_id}}
+
+
+def _charging_text(row: ChargingSession) -> str:
+    named = {"driver": str(row.user), "time": moment(row.began_at)}
+    if row.connector is None:
+        return _("%(driver)s has been charging here since %(time)s.") % named
+    number = row.connector.connector_id
+    return _("%(driver)s has been charging at plug %(number)s since %(time)s.") % {**named, "number": number}
 
 
 def _line(row: Charger, running: Iterable[ChargingSession]) -> Shape:
@@ -78,7 +109,7 @@ def _running(row: ChargingSession) -> Shape:
         "id": row.pk,
         "url": row.get_absolute_url(),
         "driver": str(row.user),
-        "since_text": moment(row.start_received_at),
+        "since_text": moment(row.began_at),
     }
 
 
@@ -102,16 +133,16 @@ def _connector(row: Connector) -> Shape:
     }
 
 
-def attempt(row: ConnectionAttempt) -> Shape:
+def attempt(row: ConnectionAttempt, charger: Charger) -> Shape:
     accepted = row.outcome == ConnectionAttempt.Outcome.ACCEPTED
     return {
         "state": "accepted" if accepted else "refused",
         "at_text": moment(row.last_at),
         "outcome_text": row.get_outcome_display(),
-        "advice": str(ADVICE.get(row.outcome, "")),
+        "advice": str(ADVICE[row.outcome]) % {"said": slips.said(row.path), "identity": charger.identity},
         "count_text": f"{row.count}×" if row.count > 1 else "",
-        "from_text": row.remote_address,
-        "path": row.path,
+        "from_text": "" if row.is_slip else row.remote_address,
+        "path": "" if row.is_slip else row.path,
     }
 
 
@@ -155,7 +186,7 @@ def dashboard(user: User) -> Shape:
     """An owner's first view: money, who charges, what needs attention, and the chargers."""
     rows = lines(Charger.objects.owned_by(user))
     hosted = ChargingSession.objects.hosted_by(user)
-    today = _midnight()
+    today = statistics.midnight(statistics.today())
     return {
         "today_text": units.money(_income(hosted.filter(start_received_at__gte=today))),
         "month_text": units.money(_income(hosted.filter(start_received_at__gte=today.replace(day=1)))),
@@ -186,10 +217,6 @@ def sharing_text(row: Charger) -> str:
 
 def _income(sessions: SessionQuerySet) -> int:
     return statistics.totals(sessions).income
-
-
-def _midnight() -> datetime:
-    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
 
 
 def alerts(user: User, rows: Iterable[tuple[Charger, Shape]]) -> list[Shape]:

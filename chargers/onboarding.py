@@ -3,7 +3,11 @@
 So its owner may leave at any step and come back on another device.
 """
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -70,6 +74,10 @@ NOTES: dict[Quirk, Promise] = {
         "A slip of a letter in the address shows as error 404 there. Copy the address instead of typing it."
     ),
 }
+
+
+# Afterwards a start that led to nothing is old news.
+TRIAL_SHOWN = timedelta(minutes=10)
 
 
 # ------------------------------------------------------------------------------------------------ how far
@@ -173,8 +181,27 @@ def _status(charger: Charger) -> Shape:
     return _tick("status", _("It tells the state of its plugs"), is_done=is_done, todo=todo)
 
 
+def trial(charger: Charger) -> Shape:
+    """The latest start that the owner asked for from here, step by step, while it is on its way, fresh or running."""
+    row = _asked(charger).select_related("charger", "connector", "session").order_by("-pk").first()
+    shape = shapes.command(row, viewer=charger.owner) if row else {}
+    begun = shapes.begun_session(row) if row else None
+    is_shown = row and (begun.is_running if begun and begun.status != "refused" else row.created_at > _lately())
+    names = ("steps", "next_text", "failure_text", "seconds_left", "session_url")
+    return {name: shape[name] if is_shown else None for name in names}
+
+
+def _asked(charger: Charger) -> QuerySet[Command]:
+    """What drivers start is no test of the owner's."""
+    return charger.commands.filter(action=Command.Action.REMOTE_START, requested_by=charger.owner)
+
+
+def _lately() -> datetime:
+    return timezone.now() - TRIAL_SHOWN
+
+
 def _start(charger: Charger) -> Shape:
-    asked = charger.commands.filter(action=Command.Action.REMOTE_START)
+    asked = _asked(charger)
     is_done = asked.exclude(session=None).exclude(session__status=ChargingSession.Status.REFUSED).exists()
     latest = None if is_done else asked.select_related("charger", "connector", "session").order_by("-pk").first()
     failure = str(shapes.command(latest, viewer=charger.owner)["failure_text"]) if latest else ""
@@ -183,16 +210,17 @@ def _start(charger: Charger) -> Shape:
 
 
 def _stop(charger: Charger) -> Shape:
-    ended = charger.sessions.filter(closed_by=ChargingSession.ClosedBy.STOP)
+    ended = charger.sessions.filter(user=charger.owner, closed_by=ChargingSession.ClosedBy.STOP)
     todo = _("Press “Stop”, or end the charging at the car, after a little energy has flowed.")
     return _tick("stop", _("It stops and tells the meter"), is_done=ended.exists(), todo=todo)
 
 
 def _card(charger: Charger) -> Shape:
-    by_card = charger.sessions.filter(id_tag__kind=IdTag.Kind.RFID)
+    by_card = charger.sessions.filter(user=charger.owner, id_tag__kind=IdTag.Kind.RFID)
     is_done = by_card.exclude(status=ChargingSession.Status.REFUSED).exists()
-    # A card that nobody knows is no tag of ours, so phones are left out instead of cards looked for.
-    tried = charger.sessions.filter(status="refused").exclude(id_tag__kind=IdTag.Kind.VIRTUAL)
+    # A card that nobody knows may be the owner's. Whose is known and not theirs, is no test; nor is a phone.
+    own = Q(id_tag=None) | Q(id_tag__user=charger.owner)
+    tried = charger.sessions.filter(own, status="refused").exclude(id_tag__kind=IdTag.Kind.VIRTUAL)
     refused = None if is_done else tried.order_by("-pk").first()
     reason = shapes.refusal_text(refused.refusal, for_owner=True) if refused else ""
     failure = _("A card was refused: %(reason)s") % {"reason": reason} if reason else ""

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from chargers.hours import DAYS, OF_DAY, Week, Window, clock_time
 from chargers.models import Charger
 from chargers.models.fleet import in_local_time
@@ -66,14 +67,15 @@ def closed_text(charger: Charger) -> str:
 
 def when_text(at: datetime) -> str:
     """ "today at 17:00", "tomorrow at 07:00", "on Friday at 17:00", in the time of the place; from a week on with the
-    date: today's weekday would be read as today.
+    date: today's weekday would be read as today. Where the visitor's clock shows another time, the zone stands beside.
     """
     local = in_local_time(at)
     days = (local.date() - in_local_time(timezone.now()).date()).days
     day = _("today") if days == 0 else _("tomorrow") if days == 1 else str(ON_DAY[local.weekday()])
     if days >= DAYS:
         day = _("%(day)s, %(date)s,") % {"day": day, "date": formats.date_format(local, "MONTH_DAY_FORMAT")}
-    return _("%(day)s at %(time)s") % {"day": day, "time": time_text(local.time())}
+    told = _("%(day)s at %(time)s") % {"day": day, "time": time_text(local.time())}
+    return f"{told} ({zones.platforms_name()})" if zones.is_elsewhere(at) else told
 
 
 def tail(week: Week, day: int) -> Window | None:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from chargers import commands, live, rows
+from chargers import commands, live, rows, slips
 from chargers.facts import Facts
 from chargers.models import Charger, ConnectionAttempt
 from chargers.models.fleet import silence_limit
@@ -31,6 +31,7 @@ BOOT_FIELDS = {
 }
 Outcome = ConnectionAttempt.Outcome
 STRANGER_ROWS_PER_MINUTE = 10
+OF_STRANGERS = (Outcome.UNKNOWN_IDENTITY, Outcome.BAD_PATH)
 # In the place of a connection's mark: the charger was disabled or deleted, so its socket closes.
 REVOKED = "revoked"
 
@@ -44,24 +45,26 @@ def record_refusal(
     *, charger: Charger | None, path: str, remote_address: str, subprotocols: list[str], outcome: Outcome
 ) -> None:
     """Keeps that somebody knocked and was not let in, for the owner who waits and for the operator. Repeats are counted
-    per minute."""
+    per minute. A mistyped identity is told to the owner of the charger that was meant."""
     now = timezone.now()
     path, remote_address, offered = kept(path, remote_address, subprotocols)
-    key = {
-        "charger": charger, "path": path, "remote_address": remote_address, "subprotocols": offered, "outcome": outcome,
-    }  # fmt: skip
+    key = {"path": path, "remote_address": remote_address, "subprotocols": offered, "outcome": outcome}
     lately = ConnectionAttempt.objects.filter(first_at__gt=now - timedelta(minutes=1))
-    recent = lately.filter(**key).first()
+    recent = lately.filter(**key, **({"charger": charger} if charger else {})).first()
     if recent is None and charger is None:
         # Strangers who try many addresses: after a few rows a minute the rest is only counted.
-        strangers = lately.filter(charger=None, remote_address=key["remote_address"]).order_by("-pk")
-        recent = strangers.first() if strangers.count() >= STRANGER_ROWS_PER_MINUTE else None
+        strangers = lately.filter(outcome__in=OF_STRANGERS, remote_address=remote_address)
+        if strangers.count() >= STRANGER_ROWS_PER_MINUTE:
+            recent = strangers.order_by(F("charger").desc(nulls_first=True), "-pk").first()
+        else:
+            charger = slips.meant(path)
     if recent:
         ConnectionAttempt.objects.filter(pk=recent.pk).update(count=F("count") + 1, last_at=now)
     else:
-        ConnectionAttempt.objects.create(**key, first_at=now, last_at=now)
-    if charger:
-        live.publish_attempt(charger.pk)
+        ConnectionAttempt.objects.create(**key, charger=charger, first_at=now, last_at=now)
+    told = recent.charger_id if recent else charger and charger.pk
+    if told:
+        live.publish_attempt(told)
 
 
 def arrived(batch: Sequence[Facts]) -> None:

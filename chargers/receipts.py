@@ -10,12 +10,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import zones
 from accounts.models import User
 from billing import bills, pricing, units, wallets
 from chargers import plausibility, sessions, settlement, shapes
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
+
+# Below this nobody notices that two clocks differ.
+CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
@@ -103,7 +107,7 @@ def _line(line: Told, *, for_owner: bool) -> Shape:
         "state_text": state_text,
         "badge": badge,
         "badge_text": str(BADGES.get(badge) or state_text),
-        "began_text": _local(row.start_received_at),
+        "began_text": _local(row.began_at),
         "energy_text": units.kwh(line.energy_wh),
         "cost_text": units.money(line.cost),
         "share_text": units.money(row.owner_share),
@@ -161,8 +165,16 @@ def paper(row: ChargingSession, *, viewer: User) -> Paper:
         fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
         sums.append(Sum(fee, units.money(row.fee)))
         sums.append(Sum(_("Owner's share"), units.money(row.owner_share), is_total=True))
-    notes = [_("The bill was corrected after the charger reported the end later.")] if row.corrections else []
-    return Paper(_facts(row), parts(row), sums, notes)
+    return Paper(_facts(row), parts(row), sums, [*_notes(row)])
+
+
+def _notes(row: ChargingSession) -> Iterator[str]:
+    if row.corrections:
+        yield _("The bill was corrected after the charger reported the end later.")
+    yield from _clock_notes(row)
+    if zones.is_elsewhere(row.began_at):
+        names = {"here": timezone.get_current_timezone_name(), "there": zones.platforms_name()}
+        yield _("Times on this page: %(here)s. The PDF, tables and e-mails tell them in %(there)s.") % names
 
 
 def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum]:
@@ -181,7 +193,7 @@ def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum
 
 
 def _facts(row: ChargingSession) -> list[tuple[str, str]]:
-    begin, end = (_local(at) for at in (row.started_at, row.ended_at))
+    begin, end = (_local(at) for at in (row.began_at, row.finished_at))
     clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
     facts = [
         (_("Receipt number"), str(row.pk)),
@@ -199,6 +211,26 @@ def _facts(row: ChargingSession) -> list[tuple[str, str]]:
 
 def _local(at: datetime | None) -> str:
     return formats.date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT") if at else units.NOTHING
+
+
+def _clock_notes(row: ChargingSession) -> Iterator[str]:
+    """Why the charger's own times are other ones, or why it is found under another day."""
+    heard = [(row.started_at, row.start_received_at)]
+    if row.ended_at and row.stop_received_at:
+        heard.append((row.ended_at, row.stop_received_at))
+    if any(told - at > CLOCK_TOLERANCE for told, at in heard):
+        named = {"begin": _local(row.started_at), "end": _local(row.ended_at)}
+        ahead = _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
+        yield ahead % named
+    if any(at - told > CLOCK_TOLERANCE for told, at in heard):
+        named = {"begin": _local(row.start_received_at), "end": _local(row.stop_received_at)}
+        yield (
+            _(
+                "The times here are the charger's. We heard of the start on %(begin)s and of the end on %(end)s: it was"
+                " offline, or its clock is slow. Days and months count by when we heard of the start."
+            )
+            % named
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -451,7 +451,8 @@ def _close(session: ChargingSession, closed_by: ClosedBy) -> None:
     last = session.meter_values.order_by("pk").last()
     session.status = Status.ENDED
     session.closed_by = closed_by
-    session.ended_at = max(session.started_at, last.measured_at if last else session.start_received_at)
+    last_at = min(last.measured_at, last.received_at) if last else session.start_received_at
+    session.ended_at = max(session.started_at, last_at)
     session.save(update_fields=["status", "closed_by", "ended_at"])
     notices.session_stopped(session)
     settlement.settle_under_savepoint(session)
@@ -482,18 +483,13 @@ def progress(session: ChargingSession) -> Progress:
     cost = session.cost
     if cost is None and session.status != Status.REFUSED:
         cost = pricing.cost(session.price, pricing.Consumption(energy_wh))
-    # Both ends by one clock: ours while it runs, the charger's afterwards.
-    begin, end = (
-        (session.start_received_at, timezone.now())
-        if session.is_running or session.ended_at is None
-        else (session.started_at, session.ended_at)
-    )
+    end = timezone.now() if session.is_running or session.finished_at is None else session.finished_at
     return Progress(
         state=session.state,
         energy_wh=energy_wh,
         power_w=last.power_w if last and session.is_running else None,
         soc_percent=last.soc_percent if last else None,
         cost=cost,
-        seconds=max(0, int((end - begin).total_seconds())),
+        seconds=max(0, int((end - session.began_at).total_seconds())),
         measured_at=last.measured_at if last else None,
     )

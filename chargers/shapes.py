@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from billing import audit, pricing, units, wallets
 from billing.models import Hold
-from chargers import authorization, opening, sessions, settlement
+from chargers import authorization, courses, opening, sessions, settlement
 from chargers.models import Charger, ChargingSession, Command, Connector, MeterValue, Photo
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.photos import address, first_key
@@ -193,22 +193,26 @@ def session(row: ChargingSession, *, viewer: User | None = None) -> Shape:
     progress = sessions.progress(row)
     stop = row.commands.filter(action=Command.Action.REMOTE_STOP).order_by("-pk").first() if row.is_running else None
     latest = list(row.meter_values.order_by("-pk")[:LATEST_READINGS])
+    # That it began says nothing of energy.
+    is_unknown = progress.state == "charging" and not latest
     # While a bill is being checked its amount is a guess, and is not shown.
     cost = None if progress.state in ("checking", "refused") else progress.cost
     return {
         "id": row.pk,
         "url": row.get_absolute_url(),
         "state": progress.state,
-        "state_text": state_text(row, progress.state, for_owner=_is_to_owner(row, viewer)),
+        "state_text": _("Begun, waiting for the first reading")
+        if is_unknown
+        else state_text(row, progress.state, for_owner=_is_to_owner(row, viewer)),
         "is_running": row.is_running,
         "energy_wh": progress.energy_wh,
-        "energy_text": units.kwh(progress.energy_wh),
+        "energy_text": units.kwh(None if is_unknown else progress.energy_wh),
         "power_w": progress.power_w,
         "power_text": units.kw(progress.power_w),
         "soc_percent": progress.soc_percent,
         "soc_text": units.NOTHING if progress.soc_percent is None else f"{progress.soc_percent}{units.NO_BREAK}%",
         "cost": cost,
-        "cost_text": units.money(cost),
+        "cost_text": units.money(None if is_unknown else cost),
         "seconds": progress.seconds,
         "duration_text": units.duration(progress.seconds),
         "measured_at": progress.measured_at.isoformat() if progress.measured_at else None,
@@ -217,6 +221,7 @@ def session(row: ChargingSession, *, viewer: User | None = None) -> Shape:
         "is_corrected": row.corrections > 0,
         "pause_text": _pause_text(row) if progress.state == "paused" else "",
         "left_text": _left_text(row, cost) if row.is_running and viewer and viewer.pk == row.user_id else "",
+        "point": courses.point(row, latest[0]) if latest else None,
         "readings": [reading(sample, begin_wh=row.meter_start_wh) for sample in latest],
         "stop": command(stop) if stop else None,
     }
@@ -340,7 +345,7 @@ def _start(row: Command, viewer: User | None) -> Shape:
         _("Requested"),
         _("Accepted by the charger") if done[1] else _("Waiting for the charger"),
         _("Car connected") if plugged_in else _("Plug in the car now"),
-        _("Energy flows") if done[3] else _("Waiting for the energy to flow"),
+        _last_step(begun, plug) if done[3] else _("Waiting for the energy to flow"),
     ]
     return {
         "steps": _steps(texts, done, failed=bool(failure)),
@@ -348,9 +353,16 @@ def _start(row: Command, viewer: User | None) -> Shape:
         "is_over": bool(failure),
         "seconds_left": left,
         "session": begun.pk if begun else None,
-        "next_text": "" if failure else _next_step(row, plugged_in=plugged_in),
+        "next_text": "" if failure or begun else _next_step(row, plugged_in=plugged_in),
         "session_url": begun.get_absolute_url() if begun and begun.status != begun.Status.REFUSED else None,
     }
+
+
+def _last_step(begun: ChargingSession | None, plug: Connector | None) -> str:
+    """That energy flows is known from the charger's word or its meter, not from the beginning of a session."""
+    is_measured = begun is not None and begun.meter_values.exists()
+    flows = is_measured or (plug is not None and plug.status == "Charging")
+    return _("Energy flows") if flows else _("Charging has begun, waiting for the first reading")
 
 
 def _next_step(row: Command, *, plugged_in: bool) -> str:

@@ -109,8 +109,8 @@ def _kwh(energy_wh: int | None) -> Decimal | None:
 
 
 def _local(at: datetime | None) -> str | None:
-    """As spreadsheets of all languages know a time."""
-    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else None
+    """As spreadsheets of all languages know a time, in the platform's zone."""
+    return f"{timezone.localtime(at, timezone.get_default_timezone()):%Y-%m-%d %H:%M}" if at else None
 
 
 DRIVERS: Columns = (
@@ -136,8 +136,8 @@ DRIVERS_IN_WORDS: Columns = (
     (_("Charger"), lambda row: row.charger.name),
     (_("Plug"), lambda row: row.connector.connector_id if row.connector else None),
     (_("State"), lambda row: str(shapes.STATES[row.state])),
-    (_("Began"), lambda row: _local(row.started_at)),
-    (_("Ended"), lambda row: _local(row.ended_at)),
+    (_("Began"), lambda row: _local(row.began_at)),
+    (_("Ended"), lambda row: _local(row.finished_at)),
     (_("Energy (kWh)"), lambda row: _kwh(row.energy_wh)),
     (_("Price per kWh"), lambda row: _money(row.price_per_kwh)),
     (_("Cost"), lambda row: _money(row.cost)),

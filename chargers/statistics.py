@@ -1,7 +1,7 @@
 """How much was charged and earned: sums of sessions, and their course by day or month.
 
-A session counts where it began by our clock, in the site's time zone, with what is billed of it so far. Refused starts
-do not count.
+A session counts where it began by our clock, in the platform's time zone, with what is billed of it so far. Refused
+starts do not count.
 """
 
 from collections.abc import Iterable, Iterator
@@ -86,23 +86,30 @@ class Span:
 
     @property
     def begin(self) -> datetime:
-        return _midnight(next(self.days()))
+        return midnight(next(self.days()))
 
     @property
     def end(self) -> datetime:
         """The moment after it."""
         *_others, last = self.days()
         following = (last + timedelta(days=32)).replace(day=1) if self.by == "month" else last + timedelta(days=1)
-        return _midnight(following)
+        return midnight(following)
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+def midnight(day: date) -> datetime:
+    """In the platform's zone: money of a month is the same for everybody."""
+    return timezone.make_aware(datetime.combine(day, time.min), timezone.get_default_timezone())
+
+
+def today() -> date:
+    """By the platform's clock."""
+    return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
 def course(sessions: SessionQuerySet, span: Span) -> list[Period]:
     """One after the other, those in which nothing happened included. A month is always a whole one."""
-    begins = TruncMonth("start_received_at") if span.by == "month" else TruncDay("start_received_at")
+    trunc = TruncMonth if span.by == "month" else TruncDay
+    begins = trunc("start_received_at", tzinfo=timezone.get_default_timezone())
     within = sessions.begun().filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
     rows = within.order_by().annotate(begins=begins).values_list("begins").annotate(**SUMS)
     found = {moment.date(): Totals(*sums) for moment, *sums in rows}

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts import zones
 from accounts.models import User
 from billing import audit
 from chargers.models import ChargingSession
@@ -18,6 +19,11 @@ def money(request: HttpRequest) -> dict[str, Any]:
 def site(request: HttpRequest) -> dict[str, Any]:
     """`site_url`: what links that leave this page begin with, as in a preview of it elsewhere."""
     return {"site_url": settings.SITE_URL}
+
+
+def zone(request: HttpRequest) -> dict[str, Any]:
+    """`is_elsewhere`: does the visitor's clock show another time than that of `platforms_zone`?"""
+    return {"is_elsewhere": zones.is_elsewhere, "platforms_zone": zones.platforms_name()}
 
 
 def charging(request: HttpRequest) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
+from accounts import zones
 from chargers import database
 from sharecharge import metrics, trace, views
 from sharecharge.errors import Refused
@@ -30,6 +33,21 @@ def request_log(get_response: type_of_view) -> type_of_view:
             if not request.path.startswith(QUIET_PATHS):
                 logger.info("%s %s %s %.0f ms", request.method, request.path, response.status_code, seconds * 1000)
             return response
+
+    return middleware
+
+
+def visitors_zone(get_response: type_of_view) -> type_of_view:
+    """Pages tell times in the zone that the browser's cookie names, without one in the platform's. Not the API."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if views.is_for_programs(request):
+            return get_response(request)
+        with timezone.override(zones.named(request.COOKIES.get(zones.COOKIE, ""))):
+            response = get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            patch_vary_headers(response, ["Cookie"])
+        return response
 
     return middleware
 

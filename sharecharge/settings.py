@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "sharecharge.middleware.visitors_zone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -111,11 +112,14 @@ TEMPLATES = [
                 "sharecharge.context.money",
                 "sharecharge.context.site",
                 "sharecharge.context.charging",
+                "sharecharge.context.zone",
             ],
             "builtins": ["sharecharge.templatetags.units"],
         },
     }
 ]
+
+FORM_RENDERER = "sharecharge.forms.Renderer"
 
 # ----------------------------------------------------------------------------------------------- database
 
@@ -243,10 +247,13 @@ DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <nore
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("cs", _("Czech"))]
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = SITE_URL.startswith("https://")
 LOCALE_PATHS = [BASE_DIR / "sharecharge" / "locale"]
 FORMAT_MODULE_PATH = ["sharecharge.formats"]
 USE_I18N = True
-USE_TZ = True  # UTC is stored; TIME_ZONE is what people see.
+USE_TZ = True  # UTC is stored; people see their browser's zone, and TIME_ZONE where all have to see the same.
 TIME_ZONE = read("TIME_ZONE", zone, default="Europe/Prague")
 
 # ----------------------------------------------------------------------------------------------- static files and map

@@ -1,7 +1,10 @@
 """ShareCharge as an app on a phone: the manifest, the service worker, and its page without a connection."""
 
+import hashlib
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -42,8 +45,13 @@ def manifest(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def worker(request: HttpRequest) -> HttpResponse:
-    """From the root, because a worker may only serve what lies below its own address."""
-    response = render(request, "worker.js", content_type="text/javascript; charset=utf-8")
+    """From the root, because a worker may only serve what lies below its own address.
+
+    Browsers take a new one when its text has changed, so the text names the edition of the page that it keeps.
+    """
+    page = render_to_string("offline.html")
+    edition = hashlib.blake2b(page.encode(), digest_size=6).hexdigest()
+    response = render(request, "worker.js", {"edition": edition}, content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     return response
 

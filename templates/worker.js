@@ -1,6 +1,6 @@
 {% load static %}// Shows a page of ours instead of the browser's when there is no connection. Nothing else is kept: what pages tell
 // about chargers and money must be true now.
-const STORE = "offline";
+const STORE = "offline-{{ edition }}";
 const PAGE = "{% url 'offline' %}";
 const FILES = [PAGE, "{% static 'vendor/bootstrap/bootstrap.min.css' %}", "{% static 'css/app.css' %}", "{% static 'img/mark.svg' %}", "{% static 'js/theme.js' %}", "{% static 'js/again.js' %}"];
 
@@ -9,7 +9,13 @@ addEventListener("install", (event) => {
   self.skipWaiting();
 });
 
-addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+// Older editions are not needed any more.
+async function forget() {
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name !== STORE).map((name) => caches.delete(name)));
+}
+
+addEventListener("activate", (event) => event.waitUntil(forget().then(() => clients.claim())));
 
 addEventListener("fetch", (event) => {
   if (event.request.mode === "navigate") {

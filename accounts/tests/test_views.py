@@ -210,9 +210,9 @@ def link_of(message: mail.EmailMessage) -> str:
 
 
 def test_another_address_replaces_the_old_one_when_its_link_was_used(dora: User, django_capture_on_commit_callbacks):
-    people.set_language(dora, "cs")
     client = Client()
     log_in(client)
+    people.set_language(dora, "cs")
     page = ask_for_address(client, "new@example.com")
     assert "sent a mail to new@example.com" in page
     assert "dora@example.com" in page

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,7 +35,7 @@ class StatsView(Door):
         asked = AskedSerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         wish = asked.validated_data
-        last = wish.get("until", timezone.localdate())
+        last = wish.get("until", statistics.today())
         first = wish.get("since", last - timedelta(days=USUAL_DAYS - 1))
         rows = sessions_of(self.person, as_driver=wish["as_driver"], charger=wish.get("charger"))
         periods = statistics.course(rows, statistics.Span(first, last, wish["by"]))

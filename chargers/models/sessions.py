@@ -211,6 +211,18 @@ class ChargingSession(models.Model):
         return self.status == self.Status.RUNNING
 
     @property
+    def began_at(self) -> datetime:
+        """As people are told: by the charger's clock, which knows what happened offline, but no later than by ours."""
+        return min(self.started_at, self.start_received_at)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """The end in the same way; None while it runs."""
+        if self.ended_at is None or self.stop_received_at is None:
+            return self.ended_at
+        return min(self.ended_at, self.stop_received_at)
+
+    @property
     def is_held(self) -> bool:
         """Its readings are doubtful and nobody has looked yet. Nothing moves."""
         return bool(self.review_reasons) and self.reviewed_at is None

@@ -133,6 +133,11 @@ class ConnectionAttempt(models.Model):
     def __str__(self) -> str:
         return f"{self.path}: {self.get_outcome_display()}"
 
+    @property
+    def is_slip(self) -> bool:
+        """Its identity was nearly the charger's, see slips.py. From where it came is only for operators."""
+        return self.charger_id is not None and self.outcome == self.Outcome.UNKNOWN_IDENTITY
+
 
 class Message(models.Model):
     """The log: one CALL and its answer, or a frame that could not be read."""

@@ -254,6 +254,10 @@ class ConnectionAttemptSerializer(ModelSerializer[ConnectionAttempt]):
         fields = ("id", "outcome", "path", "remote_address", "subprotocols", "count", "first_at", "last_at")
         read_only_fields = fields
 
+    def to_representation(self, attempt: ConnectionAttempt) -> Any:
+        told = super().to_representation(attempt)
+        return {**told, "remote_address": ""} if attempt.is_slip else told
+
 
 class MessageSerializer(ModelSerializer[Message]):
     """A call and its answer as they went over the wire. Owners see only the end of drivers' card numbers."""

@@ -102,13 +102,13 @@ def test_a_course_counts_from_the_start(running: ChargingSession, alice: User, c
 
 
 def test_many_samples_become_few_points_and_keep_the_last(running: ChargingSession):
-    begin = running.start_received_at
+    times = [running.began_at + timedelta(hours=1, seconds=index) for index in range(1_000)]
     MeterValue.objects.bulk_create(
         MeterValue(
-            charger=running.charger, connector_id=1, session=running, energy_wh=7_000 + index, received_at=begin,
-            measured_at=begin + timedelta(hours=1, seconds=index), raw=[], digest=1_000 + index,
+            charger=running.charger, connector_id=1, session=running, energy_wh=7_000 + index, received_at=at,
+            measured_at=at, raw=[], digest=1_000 + index,
         )
-        for index in range(1_000)
+        for index, at in enumerate(times)
     )  # fmt: skip
     points = courses.of(running)
     assert 150 < len(points) <= courses.MOST_POINTS

@@ -320,6 +320,13 @@ def test_it_deletes_after_asking(online: Charger, bob: User, client_of):
     assert client.get(path_of(online)).status_code == 404
 
 
+def test_it_says_what_becomes_of_bills_that_wait(online: Charger, connector: Connector, alice, bob, client_of):
+    told = "Bills that wait for a check"
+    assert told not in client_of(bob).get(path_of(online, "delete")).content.decode()
+    make_session(online, alice, status="ended", review_reasons=["register_jumped"])
+    assert told in client_of(bob).get(path_of(online, "delete")).content.decode()
+
+
 def test_it_does_not_delete_while_a_car_charges(online: Charger, connector: Connector, alice, bob, client_of):
     now = timezone.now()
     ChargingSession.objects.create(
@@ -327,6 +334,8 @@ def test_it_does_not_delete_while_a_car_charges(online: Charger, connector: Conn
         tariff=connector.tariff.snapshot(), meter_start_wh=0,
     )  # fmt: skip
     client = client_of(bob)
-    assert "A car is charging here" in client.get(path_of(online, "delete")).content.decode()
+    page = client.get(path_of(online, "delete")).content.decode()
+    assert "A car is charging here" in page
+    assert online.sessions.get().get_absolute_url() in page.partition("<main")[2]
     assert "A car is charging here" in client.post(path_of(online, "delete"), follow=True).content.decode()
     assert Charger.objects.live().exists()

@@ -73,6 +73,15 @@ def test_it_shows_a_running_session(running: ChargingSession, alice: User, clien
     assert units.money(2_500) in listing
 
 
+def test_what_is_not_known_yet_is_not_told_as_nothing(running: ChargingSession, alice: User):
+    shape = shapes.session(running, viewer=alice)
+    assert (shape["state_text"], shape["point"]) == ("Charging", (2400, 5_000, 10_560))
+    running.meter_values.all().delete()
+    shape = shapes.session(running, viewer=alice)
+    assert shape["state_text"] == "Begun, waiting for the first reading"
+    assert (shape["energy_text"], shape["cost_text"], shape["point"]) == (units.NOTHING, units.NOTHING, None)
+
+
 def test_it_shows_the_receipt_to_the_driver(ended: ChargingSession, alice: User, client_of):
     page = page_of(client_of(alice), ended)
     for text in ("Receipt", units.kwh(1_000), units.kwh(6_500), units.money(500), units.money(2_750), "Tichá 1234"):

@@ -1,5 +1,7 @@
 """The wizard: from a place to a wallbox that works. Where it stands is read from the rows."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from django.utils import timezone
 
 from accounts import id_tags
 from accounts.models import IdTag, User
-from chargers import catalogue, commands, onboarding, registry
+from chargers import catalogue, commands, hosts, onboarding, registry
 from chargers.models import Charger, ChargingSession, Command, Connector
 from chargers.tests.test_owners import PLACE
 from chargers.tests.test_session_pages import make_session
@@ -117,7 +119,7 @@ def ticks(charger: Charger) -> dict[str, str]:
     return {tick["name"]: tick["state"] for tick in onboarding.ticks(charger_of(charger))}
 
 
-def test_ticks_come_from_facts(charger: Charger, bob: User, alice_card: IdTag):
+def test_ticks_come_from_facts(charger: Charger, bob: User):
     assert ticks(charger) == {"boot": "now", "status": "next", "start": "next", "stop": "next", "card": "next"}
     plug = Connector.objects.create(charger=charger, connector_id=1)
     registry.set_price(plug, 500)
@@ -129,7 +131,8 @@ def test_ticks_come_from_facts(charger: Charger, bob: User, alice_card: IdTag):
     session = make_session(charger, bob)
     Command.objects.filter(pk=asked.pk).update(session=session)
     assert ticks(charger) == {"boot": "done", "status": "done", "start": "done", "stop": "now", "card": "next"}
-    over = {"status": "ended", "closed_by": "stop", "stop_received_at": timezone.now(), "id_tag": alice_card}
+    over = {"status": "ended", "closed_by": "stop", "stop_received_at": timezone.now()}
+    over["id_tag"] = id_tags.issue(user=bob, uid="04B0B0B0", name="Bob's card")
     ChargingSession.objects.filter(pk=session.pk).update(**over)
     assert set(ticks(charger).values()) == {"done"}
 
@@ -143,6 +146,70 @@ def test_where_a_guest_was_billed_no_test_is_asked_for(online: Charger, connecto
     assert onboarding.following(online) == "test"
     ChargingSession.objects.update(user=alice)
     assert onboarding.following(online) == "label"
+
+
+def test_what_others_do_ticks_nothing(online: Charger, connector: Connector, alice: User, alice_card: IdTag):
+    session = make_session(online, alice, id_tag=alice_card, status="ended", closed_by="stop")
+    asked = commands.request_remote_start(online, connector, user=alice)
+    Command.objects.filter(pk=asked.pk).update(session=session)
+    make_session(online, alice, id_tag=alice_card, status="refused", refusal="balance_too_low")
+    assert ticks(online) == {"boot": "done", "status": "done", "start": "now", "stop": "next", "card": "next"}
+
+
+def trial(charger: Charger) -> dict[str, Any]:
+    shape = hosts.charger(charger_of(charger))
+    return {**shape, "states": [step["state"] for step in shape["steps"] or []]}
+
+
+def test_a_test_is_shown_step_by_step(online: Charger, connector: Connector, bob: User):
+    assert (trial(online)["states"], trial(online)["is_trying"]) == ([], False)
+    assert trial(online)["starts"] == [{"number": 1, "text": "Start a test at plug 1"}]
+    asked = commands.request_remote_start(online, connector, user=bob)
+    assert trial(online)["states"] == ["done", "now", "next", "next"]
+    commands.finish(asked.pk, result={"status": "Accepted"})
+    shown = trial(online)
+    assert (shown["states"], shown["seconds_left"] > 50) == (["done", "done", "now", "next"], True)
+    online.connectors.update(status="Preparing")
+    assert trial(online)["states"] == ["done", "done", "done", "now"]
+    session = make_session(online, bob)
+    Command.objects.filter(pk=asked.pk).update(session=session)
+    shown = trial(online)
+    assert (shown["states"], shown["steps"][3]["text"]) == (["done"] * 4, "Energy flows")
+    assert shown["next_text"] == ""
+    assert (shown["session_url"], shown["is_trying"], shown["starts"]) == (session.get_absolute_url(), True, [])
+    commands.request_remote_stop(session, user=bob)
+    assert trial(online)["stop_text"] == "Stop requested: Waiting for the charger"
+    ChargingSession.objects.filter(pk=session.pk).update(status="ended")
+    assert trial(online)["states"] == []
+
+
+def test_that_a_session_began_is_not_that_energy_flows(online: Charger, connector: Connector, bob: User):
+    asked = commands.request_remote_start(online, connector, user=bob)
+    session = make_session(online, bob)
+    session.meter_values.all().delete()
+    Command.objects.filter(pk=asked.pk).update(session=session)
+    assert trial(online)["steps"][3]["text"] == "Charging has begun, waiting for the first reading"
+    online.connectors.update(status="Charging")
+    assert trial(online)["steps"][3]["text"] == "Energy flows"
+
+
+def test_a_refused_test_says_why_until_it_is_old(online: Charger, connector: Connector, bob: User, client_of):
+    asked = commands.request_remote_start(online, connector, user=bob)
+    commands.finish(asked.pk, result={"status": "Rejected"})
+    assert "turned the start down" in client_of(bob).get(path_of(online, "test")).content.decode()
+    Command.objects.filter(pk=asked.pk).update(created_at=timezone.now() - timedelta(minutes=11))
+    assert trial(online)["states"] == []
+
+
+def test_who_charges_there_is_told_and_not_stopped(online: Charger, alice: User, bob: User, client_of):
+    session = make_session(online, alice)
+    shown = trial(online)
+    assert (shown["is_trying"], shown["starts"], shown["states"]) == (False, [], [])
+    assert [it["text"].startswith("Alice has been charging at plug 1 since") for it in shown["strangers"]] == [True]
+    page = client_of(bob).get(path_of(online, "test")).content.decode()
+    assert re.search(r'value="stop"[^>]* hidden', page)
+    client_of(bob).post(path_of(online, "test"), {"what": "stop"})
+    assert not session.commands.exists()
 
 
 def test_a_refused_card_says_why(online: Charger, bob: User):

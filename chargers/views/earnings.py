@@ -5,7 +5,7 @@ from datetime import date
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils import formats, timezone
+from django.utils import formats
 from django.views.decorators.http import require_safe
 
 from accounts.people import PersonRequest
@@ -23,7 +23,7 @@ FIRST_YEAR = 2000
 def earnings(request: PersonRequest) -> HttpResponse:
     if not request.user.is_owner:
         return redirect("become_owner")
-    today = timezone.localdate()
+    today = statistics.today()
     months = statistics.course(ChargingSession.objects.hosted_by(request.user), last_year(today))
     total = statistics.together(months)
     context = {
@@ -80,6 +80,6 @@ def month_of(text: str) -> date:
         month = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise Http404 from None
-    if not month.year >= FIRST_YEAR or month > timezone.localdate():
+    if not month.year >= FIRST_YEAR or month > statistics.today():
         raise Http404
     return month

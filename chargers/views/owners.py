@@ -238,7 +238,8 @@ def charger_password(request: PersonRequest, pk: int) -> HttpResponse:
 def charger_delete(request: PersonRequest, pk: int) -> HttpResponse:
     charger = own_charger(request, pk)
     if request.method != "POST":
-        context = {"charger": charger, "is_busy": charger.sessions.running().exists()}
+        running, held = charger.sessions.running().first(), charger.sessions.for_review()
+        context = {"charger": charger, "running": running, "has_held": held.exists()}
         return render(request, "chargers/charger_delete.html", context)
     try:
         registry.delete(charger)

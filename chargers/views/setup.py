@@ -148,9 +148,7 @@ def setup_test(request: PersonRequest, pk: int) -> HttpResponse:
         except Refused as refusal:
             messages.error(request, str(refusal))
         return redirect("setup_test", pk)
-    shape = hosts.charger(charger)
-    context = {"shape": shape, "plugs": charger.connectors.filter(is_enabled=True).order_by("connector_id")}
-    return step_page(request, charger, "test", context)
+    return step_page(request, charger, "test", {"shape": hosts.charger(charger)})
 
 
 def try_out(charger: Charger, what: str, request: PersonRequest) -> None:

@@ -1,6 +1,9 @@
 """The pages in a real browser, on a real server with a wallbox on a real websocket."""
 
 import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +17,7 @@ from sharecharge.testing.site import (
     manage_page,
     now,
     section,
+    share_charger,
     top_up,
 )
 
@@ -155,13 +159,61 @@ def test_a_lost_connection_is_told(site: Site):
     expect(page.get_by_text("The connection is interrupted")).to_be_visible()
 
 
+@pytest.mark.parametrize(("code", "told"), [(4401, "You are logged out"), (4404, "is not there any more")])
+def test_a_page_that_is_over_says_so_and_does_not_try_again(site: Site, code: int, told: str):
+    from playwright.sync_api import expect
+
+    page = site.visit(PHONE)
+    tries: list[str] = []
+
+    def close(route: Any) -> None:
+        tries.append(route.url)
+        route.close(code=code)
+
+    page.route_web_socket(re.compile("/ws/"), close)
+    page.goto("/?free=on")
+    expect(page.get_by_role("alert").filter(has_text=told)).to_be_visible()
+    page.wait_for_timeout(1500)  # the first try again would come after half a second
+    assert len(tries) == 1
+    assert fits(page)
+    assert page.locator("#live-logged-out a").get_attribute("href") == "/accounts/login/?next=/%3Ffree%3Don"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_link_that_was_not_copied_is_shown_instead(site: Site, works: bool):
+    from playwright.sync_api import expect
+
+    wallbox = share_charger(site, "Zum Teilen", (48.1, 16.1))
+    page = site.visit(DESKTOP)
+    answer = "Promise.resolve()" if works else "Promise.reject(new Error())"
+    page.add_init_script(f"navigator.clipboard.writeText = () => {answer}; navigator.share = undefined;")
+    page.goto("/?near=48.1,16.1")
+    page.locator("#places a").first.click()
+    words = page.locator("[data-share] > span")
+    before = words.text_content()
+    words.click()
+    words.click()
+    if works:
+        expect(words).to_have_text("Link copied")
+        expect(words).to_have_text(before, timeout=8000)
+    else:
+        expect(page.locator("[data-share] + code")).to_have_text(re.compile(r"^http://.*/c/\w+/$"))
+        expect(words).to_have_text(before)
+        assert page.evaluate("getSelection().toString()").startswith(site.url)
+    wallbox.connection.close()
+
+
 def test_it_speaks_czech_at_a_touch(site: Site):
     from playwright.sync_api import expect
 
     page = site.visit(PHONE)
     page.goto("/")
+    page.locator("#id_free").check()
+    expect(page).to_have_url(re.compile(r"\?free=on#"))
     page.get_by_role("button", name="CS").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nabíječky, které lidé sdílejí")
+    expect(page).to_have_url(re.compile(r"\?free=on#"))
+    expect(page.locator("#id_free")).to_be_checked()
     assert site.complaints == []
 
 
@@ -186,3 +238,31 @@ def test_the_api_can_be_browsed_by_who_is_logged_in(site: Site):
     page.get_by_role("button", name="POST").click()
     expect(page.locator(".response-info")).to_contain_text("HTTP 201")
     assert site.complaints == []
+
+
+def test_times_are_told_in_the_browsers_zone(site: Site):
+    """From the second page on; the first one is not loaded twice for it."""
+    driver = site.sign_up("Dora", PHONE, timezone_id="America/New_York")
+    top_up(driver, "100")
+    assert driver.locator("body").get_attribute("data-zone") == "America/New_York"
+    told = driver.locator("main li .more").first.text_content()
+    here = datetime.now(ZoneInfo("America/New_York"))
+    assert any(f"{here - timedelta(minutes=ago):%H:%M}" in told for ago in (0, 1, 2))
+    visitor = site.visit(PHONE, timezone_id="America/New_York")
+    loads: list[str] = []
+    visitor.on("framenavigated", lambda frame: loads.append(frame.url))
+    visitor.goto("/accounts/login/", wait_until="networkidle")
+    assert (len(loads), visitor.locator("body").get_attribute("data-zone")) == (1, "Europe/Prague")
+    assert site.complaints == []
+
+
+def test_a_refused_form_opens_where_it_is_wrong_without_scripts(site: Site):
+    page = site.visit(PHONE, java_script_enabled=False)
+    page.goto("/accounts/signup/")
+    page.locator("[name=name]").fill("Nina")
+    page.locator("[name=email]").fill("nina@example.com")
+    page.locator("[name=password1]").fill("12345678")
+    page.locator("[name=password2]").fill("12345678")
+    page.locator("main form button").click()
+    assert page.locator(".errors a").first.get_attribute("href") == "#id_password1"
+    assert page.evaluate("document.activeElement.name") == "password1"

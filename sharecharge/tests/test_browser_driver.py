@@ -13,8 +13,14 @@ WAYS = {
     "desk-czech-dark": (DESKTOP, {"locale": "cs", "color_scheme": "dark"}, (49.60, 17.90)),
 }
 WORDS = {
-    "en": ("Plug in the car now", "Waiting for the energy", "Paused by the car", "Paid"),
-    "cs": ("připojte auto", "až poteče", "Pozastavilo auto", "Zaplaceno"),
+    "en": (
+        "Plug in the car now",
+        "Waiting for the energy",
+        "waiting for the first reading",
+        "Paused by the car",
+        "Paid",
+    ),
+    "cs": ("připojte auto", "až poteče", "čeká se na první údaj", "Pozastavilo auto", "Zaplaceno"),
 }
 
 
@@ -23,7 +29,7 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     from playwright.sync_api import expect
 
     viewport, options, at = WAYS[way]
-    plug_in, flow, paused, paid = WORDS[options["locale"]]
+    plug_in, flow, waiting, paused, paid = WORDS[options["locale"]]
     wallbox = share_charger(site, f"Box {way}", at)
     driver = site.sign_up("Dana", viewport, **options)
     top_up(driver, "500")
@@ -62,7 +68,8 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     wallbox.status("Charging")
     expect(driver).to_have_url(re.compile(r"/sessions/\d+/$"))
 
-    # Watch, also on a second device that knows nothing of the first one.
+    # Watch, also on a second device that knows nothing of the first one. Nothing is said that is not known yet.
+    expect(driver.locator(".head .status")).to_contain_text(waiting)
     for energy_wh in (1200, 1400):
         wallbox.measure(started["transactionId"], energy_wh)
     expect(driver.locator("[data-field=energy_text]").first).to_contain_text(re.compile("0[.,]400"))
@@ -72,6 +79,9 @@ def test_find_start_watch_stop_receipt(site: Site, way: str):
     second.locator(".now").click()
     expect(second.locator("[data-field=energy_text]").first).to_contain_text(re.compile("0[.,]400"))
     expect(second.locator("#chart")).to_be_visible()
+    # The power falls while the meter stands still, and the chart shows it.
+    wallbox.measure(started["transactionId"], 1400, power_w=1_380)
+    driver.wait_for_function("() => Chart.getChart('chart').data.datasets[1].data.at(-1)?.y === 1.38")
     wallbox.status("SuspendedEV")
     expect(driver.locator(".head .status")).to_contain_text(paused)
     expect(driver.locator("[data-field=pause_text]")).to_be_visible()

@@ -156,6 +156,25 @@ def test_a_payment_that_waits_is_looked_at_again_and_not_sent_again(site: Site):
     assert asked == ["POST", "GET"]
 
 
+def test_pages_of_what_went_wrong(site: Site):
+    """A page that is none, one for others, and a form that was open while somebody logged in beside it."""
+    for viewport, options in (LOOKS["phone-dark-czech"], LOOKS["desk-dark-english"]):
+        page = site.sign_up("Dana", viewport, **options)
+        for path, status in (("/nowhere/", 404), ("/sessions/999999/", 404), ("/admin/", 403)):
+            assert page.goto(path).status == status
+            assert fits(page)
+            assert serious(page) == []
+        page.goto("/wallet/")
+        page.locator("[name=amount]").fill("100")
+        page.context.clear_cookies(name="csrftoken")
+        page.locator("form[action$='/top-up/'] .btn-primary").click()
+        assert serious(page) == []
+        page.locator("main .actions .btn-primary").click()
+        page.wait_for_url("**/wallet/")
+    # Chromium's own words for each of these answers, and nothing else.
+    assert [text for text in site.complaints if "status of 40" not in text] == []
+
+
 def test_a_chargers_page(site: Site):
     wallbox = share_charger(site, "Box to look at", (50.60, 15.60))
     visitor = site.visit(PHONE)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sharecharge.testing.site import DESKTOP, PHONE, Site
+from sharecharge.testing.site import DESKTOP, PHONE, Site, fits
+from sharecharge.tests.test_browser_looks import serious
 
 pytestmark = pytest.mark.browser
 
@@ -226,6 +227,8 @@ def test_a_page_without_a_connection(site: Site):
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_timeout(500)
     assert page.get_by_text("Running charging goes on").is_visible()
+    assert fits(page)
+    assert serious(page) == []
     # The server is there again, and nobody tells the page so.
     page.evaluate("addEventListener('online', (event) => event.stopImmediatePropagation(), { capture: true })")
     page.context.set_offline(False)

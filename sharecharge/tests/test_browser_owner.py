@@ -73,12 +73,22 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     owner.wait_for_url("**/setup/test/")
     expect(owner.locator(".ticks li[data-state=done]")).to_have_count(2)
     owner.locator("[name=what][value='1']").click()
+    expect(owner.locator("[data-list=steps] li[data-state=done]")).to_have_count(2)
     tag = wallbox.wait_for("RemoteStartTransaction")["idTag"]
+    assert fits(owner)
+    assert serious(owner) == []
+    owner.reload()
+    expect(owner.locator("#seconds-left")).to_be_visible()
+    wallbox.status("Preparing")
+    expect(owner.locator("[data-list=steps] li[data-state=done]")).to_have_count(3)
     started = wallbox.call("StartTransaction", connectorId=1, idTag=tag, meterStart=1000, timestamp=now())
     expect(owner.locator(".ticks li[data-state=done]", has_text=starts)).to_be_visible()
+    expect(owner.locator("[data-list=steps] li[data-state=done]")).to_have_count(4)
+    expect(owner.locator("[name=what][value='1']")).to_have_count(0)
     owner.locator("[name=what][value=stop]").click()
     wallbox.wait_for("RemoteStopTransaction")
     wallbox.call("StopTransaction", transactionId=started["transactionId"], meterStop=1100, timestamp=now())
+    wallbox.status("Available")
     expect(owner.locator(".ticks li[data-state=done]")).to_have_count(4)
     assert fits(owner)
     assert serious(owner) == []

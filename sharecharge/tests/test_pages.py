@@ -10,15 +10,17 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
+from accounts import people
 from accounts.models import User
 from chargers.models import Charger
+from conftest import PASSWORD
 
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 SCRIPTS = sorted(Path(settings.BASE_DIR, "sharecharge", "static", "js").glob("*.js"))
 LOGIC = {"if", "elif", "else", "endif", "for", "empty", "endfor", "include", "extends", "block", "endblock", "load",
          "url", "static", "translate", "blocktranslate", "endblocktranslate", "csrf_token", "with", "endwith",
-         "querystring", "get_current_language", "get_available_languages", "get_language_info_list", "element",
-         "endelement", "slot", "endslot"}  # fmt: skip
+         "querystring", "get_current_language", "get_current_timezone", "get_available_languages",
+         "get_language_info_list", "element", "endelement", "slot", "endslot"}  # fmt: skip
 
 
 def test_healthz_says_ok_without_a_database(django_db_blocker):
@@ -75,6 +77,23 @@ def test_scripts_build_no_html(script: Path):
     assert not re.search(
         r"\.innerHTML\s*[+]?=|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
     )
+
+
+def test_a_new_device_speaks_as_letters_do(alice: User):
+    """Until another language is chosen on it."""
+    alice.set_password(PASSWORD)
+    alice.save()
+    people.set_language(alice, "cs")
+    login = {"login": alice.email, "password": PASSWORD}
+    device = Client(headers={"Accept-Language": "en"})
+    device.post("/accounts/login/", login)
+    page = device.get("/wallet/").content.decode()
+    assert 'lang="cs"' in page.partition("<head>")[0]
+    assert device.cookies["django_language"]["max-age"] > 10_000_000
+    device = Client()
+    device.post(reverse("set_language"), {"language": "en", "next": "/"})
+    device.post("/accounts/login/", login)
+    assert 'lang="en"' in device.get("/wallet/").content.decode().partition("<head>")[0]
 
 
 def test_it_switches_the_language(db):

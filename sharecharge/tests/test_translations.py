@@ -93,7 +93,8 @@ SAME = {"IPv4", "IPv6"}
 
 
 def in_active_language(texts: list[str]) -> str:
-    return translation.ngettext(*texts, 5) if len(texts) == 2 else translation.gettext(*texts)
+    one, *more = texts
+    return translation.ngettext(one, more[0], 5) if more else translation.gettext(one)
 
 
 def test_what_libraries_say_in_our_forms_is_czech():
@@ -148,6 +149,13 @@ def test_untranslated_words_would_be_found():
 def test_nothing_is_empty_or_fuzzy():
     assert "fuzzy" not in (FOLDER / "django.po").read_text(encoding="utf-8")
     assert [key for key, texts in PO.items() if not texts or not all(texts)] == []
+
+
+def test_plurals_have_all_forms():
+    """With one too few, Czech counts in English from five on."""
+    text = (FOLDER / "django.po").read_text(encoding="utf-8")
+    [forms] = re.findall(r"nplurals=(\d)", text)
+    assert {len(texts) for texts in PO.values()} == {1, int(forms)}
 
 
 def test_placeholders_survive():

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 
+from sharecharge import webapp
+
 pytestmark = pytest.mark.once
 
 
@@ -54,6 +56,13 @@ def test_the_offline_page_needs_nothing_else(db):
     for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
         assert f'"{path}"' in worker
     assert "Jste offline" in page
+
+
+def test_another_offline_page_makes_another_worker(db, monkeypatch):
+    first = Client().get("/worker.js").content
+    assert Client().get("/worker.js").content == first
+    monkeypatch.setattr(webapp, "render_to_string", lambda name: "another page")
+    assert Client().get("/worker.js").content != first
 
 
 def test_a_preview_of_a_page_has_a_name_and_a_picture(online, settings):

@@ -23,7 +23,7 @@ function options(canvas) {
   };
 }
 
-/** Draws what was measured so far; `add(seconds, reading)` goes on. Shown from two points on. */
+/** Draws what was measured so far; `add(point)` goes on with later ones. Shown from two points on. */
 export async function courseChart(canvas, panel) {
   const points = await fetch(canvas.dataset.source)
     .then((answer) => (answer.ok ? answer.json() : { points: [] }))
@@ -42,8 +42,12 @@ export async function courseChart(canvas, panel) {
     },
   });
 
-  function put(seconds, wh, watts) {
-    if (energy.length && seconds / 60 < energy.at(-1).x) return;
+  let latest = [0];
+
+  function put(point) {
+    const [seconds, wh, watts] = point;
+    if (seconds < latest[0] || String(point) === String(latest)) return; // told again
+    latest = point;
     if (wh !== null) energy.push({ x: seconds / 60, y: wh / 1000 });
     if (watts !== null) power.push({ x: seconds / 60, y: watts / 1000 });
   }
@@ -53,12 +57,11 @@ export async function courseChart(canvas, panel) {
     chart.update("none");
   }
 
-  for (const [seconds, wh, watts] of points) put(seconds, wh, watts);
+  points.forEach(put);
   draw();
   return {
-    add(seconds, reading) {
-      if (energy.length && reading.energy_wh / 1000 === energy.at(-1).y) return;
-      put(seconds, reading.energy_wh, reading.power_w);
+    add(point) {
+      put(point);
       draw();
     },
   };

@@ -1,6 +1,7 @@
 // The socket of a page, and how what it says gets into the page: as text, never as HTML.
 
-const GONE = new Set([4401, 4404]);
+// Codes after which connecting again is in vain, and the note of the page that says so.
+const OVER = { 4401: "live-logged-out", 4404: "live-gone" };
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 20000;
 
@@ -10,7 +11,7 @@ export function watch(path, onMessage, parameters = () => ({})) {
   let wait = FIRST_WAIT;
 
   function connect() {
-    const query = new URLSearchParams({ lang: document.body.dataset.lang, ...parameters() });
+    const query = new URLSearchParams({ lang: document.body.dataset.lang, zone: document.body.dataset.zone, ...parameters() });
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws/${path}/?${query}`);
     socket.addEventListener("message", (event) => {
@@ -21,7 +22,11 @@ export function watch(path, onMessage, parameters = () => ({})) {
       onMessage(type, data);
     });
     socket.addEventListener("close", (event) => {
-      if (GONE.has(event.code)) return;
+      if (event.code in OVER) {
+        if (note) note.hidden = true;
+        document.getElementById(OVER[event.code]).hidden = false;
+        return;
+      }
       if (note && wait > FIRST_WAIT) note.hidden = false;
       setTimeout(connect, wait * (0.75 + Math.random() / 2));
       wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -54,13 +59,14 @@ function own(root, selector) {
   return found;
 }
 
-/** data-field: text. data-src: a picture's address. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
+/** data-field: text. data-src: a picture's address. data-value: what a button sends. data-state-of: the state attribute. data-show / data-hide: visible or not. data-list: rows. */
 export function fill(root, data) {
   for (const element of own(root, "[data-field]")) setText(element, data[element.dataset.field] ?? "");
   for (const element of own(root, "[data-state-of]")) element.dataset.state = data[element.dataset.stateOf] ?? "";
   for (const element of own(root, "[data-show]")) element.hidden = !has(data[element.dataset.show]);
   for (const element of own(root, "[data-hide]")) element.hidden = has(data[element.dataset.hide]);
   for (const element of own(root, "[data-href]")) element.href = data[element.dataset.href] ?? "#";
+  for (const element of own(root, "[data-value]")) element.value = data[element.dataset.value] ?? "";
   for (const element of own(root, "[data-src]")) setSource(element, data[element.dataset.src]);
   for (const element of own(root, "[data-part]")) {
     if (data[element.dataset.part]) fillPart(element, data[element.dataset.part]);
@@ -87,7 +93,14 @@ function fillPart(element, data) {
   for (const inner of element.querySelectorAll("[data-part-state]")) inner.dataset.state = data[inner.dataset.partState];
 }
 
+// What each list shows, by its element.
+const told = new WeakMap();
+
+/** A list that says the same stays: its focus is kept, and a screen reader is not told it again. */
 function fillList(list, rows) {
+  const news = JSON.stringify(rows);
+  if (told.get(list) === news) return;
+  told.set(list, news);
   const template = list.querySelector(":scope > template");
   for (const child of [...list.children]) if (child !== template) child.remove();
   for (const row of rows) make(template, row, list);

@@ -12,7 +12,7 @@ let running = page.dataset.running === "yes";
 watch(`sessions/${page.dataset.session}`, (type, data) => {
   fill(page, data);
   seconds = data.seconds;
-  if (data.readings.length) chart.add(data.seconds, data.readings[0]);
+  if (data.point) chart.add(data.point);
   const moved = data.state !== page.dataset.phase && !(running && data.is_running);
   running = data.is_running;
   if (moved) location.reload();

@@ -1,0 +1,59 @@
+"""Slips of whoever types an identity into a wallbox: which charger an attempt was meant for.
+
+Identities are random, so one that differs by two characters from a charger that waits is a slip, not another charger.
+"""
+
+from urllib.parse import unquote
+
+from django.db.models import Q
+
+from chargers.models import Charger
+
+MOST_SLIPS = 2
+MOST_CANDIDATES = 300  # the newest ones: those wait
+TEXT_LENGTH = 48  # as long as an identity can be
+
+
+def said(path: str) -> str:
+    """The identity that a path names, as it was typed: its last part."""
+    return unquote(path.partition("?")[0].rstrip("/").rpartition("/")[2])[:TEXT_LENGTH]
+
+
+def meant(path: str) -> Charger | None:
+    """The charger of this identity at a wrong address, or the only one that waits for its wallbox and is nearly this.
+
+    None for an identity that belongs, or has ever belonged, to another charger.
+    """
+    text = _bare(said(path))
+    if not text:
+        return None
+    known = Charger.objects.with_identity(text).first()
+    if known is not None:
+        return known if known.deleted_at is None else None
+    near = [charger for charger in _candidates(text) if slips(charger.identity, text) <= MOST_SLIPS]
+    return near[0] if len(near) == 1 else None
+
+
+def _candidates(text: str) -> list[Charger]:
+    """Of three parts of a text with two slips one is whole: the database looks for these."""
+    third = max(1, len(text) // 3)
+    parts = (text[:third], text[third:-third], text[-third:])
+    has_part = Q()
+    for part in filter(None, parts):
+        has_part |= Q(identity__icontains=part)
+    return list(Charger.objects.live().filter(has_part, connection_mark="").order_by("-pk")[:MOST_CANDIDATES])
+
+
+def slips(identity: str, text: str) -> int:
+    """How many characters are wrong, missing or too many (Levenshtein's distance); blanks, dashes and case are none."""
+    one, other = _bare(identity), _bare(text)
+    row = list(range(len(other) + 1))
+    for index, letter in enumerate(one, 1):
+        above, row = row, [index]
+        for place, mark in enumerate(other, 1):
+            row.append(min(above[place] + 1, row[-1] + 1, above[place - 1] + (letter != mark)))
+    return row[-1]
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.upper() if letter.isalnum())
