@@ -165,7 +165,7 @@ class Command(BaseCommand):
             f"Owner       {d.OWNER}    password {d.PASSWORD}\n"
             f"Operator    {d.OPERATOR} password {d.PASSWORD}   {settings.SITE_URL}/admin/\n"
             f"Commands    DATABASE_URL={os.environ['DATABASE_URL']} ./run manage …\n\n"
-            f"Cars come and go now, by chargers' clocks that run {speed:g} times as fast as ours, which their receipts\n"
+            f"Cars come and go now, by chargers' clocks that run {speed:g} times as fast as ours, which receipts\n"
             "say. Ctrl-C ends the demo.\n"
         )
         threading.Thread(target=interrupt_at_end, args=[process], daemon=True).start()
