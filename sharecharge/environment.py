@@ -6,7 +6,7 @@ A value that cannot be used stops the start with one sentence that names the var
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import environ
@@ -135,8 +135,12 @@ def secret(text: str) -> str:
 def email(text: str) -> dict[str, Any]:
     scheme = urlsplit(text).scheme
     if scheme not in {"smtp", "smtp+tls", "smtp+ssl", "consolemail", "filemail"}:
-        raise ValueError("it must look like smtp+tls://user:password@host:587 or consolemail://")
-    return environ.Env.email_url_config(text)
+        raise ValueError("it must look like smtp+tls://user:password@host:587, consolemail:// or filemail:///folder")
+    config: dict[str, Any] = environ.Env.email_url_config(text)
+    if scheme == "filemail":
+        folder = unquote(urlsplit(text).path)
+        config |= {"EMAIL_BACKEND": "sharecharge.letterbox.EmailBackend", "EMAIL_FILE_PATH": folder}
+    return config
 
 
 def database(text: str) -> dict[str, Any]:

@@ -233,6 +233,8 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # a mail when password or address were chang
 ACCOUNT_LOGOUT_REDIRECT_URL = "map"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[ShareCharge] "
+# Beside allauth's own: a picture takes a second of a processor to be drawn anew.
+ACCOUNT_RATE_LIMITS = {"add_photo": "20/m/user"}
 # Attempts to log in are counted by address: the proxy's would be everybody's.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
 EMAIL = read("EMAIL_URL", email, default=email("consolemail://"))

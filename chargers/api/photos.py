@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts import credentials
 from accounts.rest.parsers import FileParser
 from chargers import photos, pictures
 from chargers.api.chargers import OfCharger
@@ -50,6 +51,7 @@ class PhotosOfCharger(mixins.RetrieveModelMixin, OfCharger):
         asked = serializers.NewPhotoSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         file = asked.validated_data.pop("file")
+        credentials.limit(request._request, "add_photo", user=self.person)
         photo = photos.add(place, file.read(), **asked.validated_data)
         location = reverse("api:charger-photos-detail", [place.pk, photo.pk], request=request)
         return Response(self.get_serializer(photo).data, status=201, headers={"Location": location})

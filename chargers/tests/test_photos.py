@@ -1,6 +1,7 @@
 """Photos of chargers: who adds them, who sees which, and when they go."""
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -30,6 +31,11 @@ def file(data: bytes = b"", name: str = "IMG_1.jpg") -> SimpleUploadedFile:
 
 def page(charger: Charger) -> str:
     return reverse("charger_photos", args=[charger.pk])
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_sent_any_so_far() -> None:
+    cache.clear()
 
 
 @pytest.fixture
@@ -193,6 +199,20 @@ def test_it_says_what_is_wrong(online: Charger, bob: User, client_of, change, fi
     assert response.status_code == 400
     assert field in response.context["form"].errors
     assert not Photo.objects.exists()
+
+
+def test_many_at_once_are_too_many(online: Charger, bob: User, client_of, settings, monkeypatch):
+    settings.ACCOUNT_RATE_LIMITS = {"add_photo": "2/m/user"}
+    monkeypatch.setattr(photos, "MOST", 9)
+    client = client_of(bob)
+    for _photo in range(2):
+        assert client.post(page(online), {**SENT, "file": file()}).status_code == 302
+    refused = client.post(page(online), {**SENT, "file": file()})
+    assert (refused.status_code, "Wait a minute" in refused.content.decode()) == (429, True)
+    asked = {"alt": "The gate", "audience": "everybody", "file": file()}
+    by_program = client.post(f"/api/v1/chargers/{online.pk}/photos", asked)
+    assert by_program.status_code == 429
+    assert Photo.objects.count() == 2
 
 
 def test_at_most_four(online: Charger, bob: User, client_of):

@@ -161,10 +161,20 @@ def test_the_list_has_pages(online: Charger, alice: User, client_of):
 @pytest.mark.parametrize("who", ["alice", "bob", "oscar"])
 def test_it_stops(running: ChargingSession, who, request, oscar: User, client_of):
     user = request.getfixturevalue(who)
-    page = client_of(user).post(reverse("session_stop", args=[running.pk]), follow=True).content.decode()
+    path, sure = reverse("session_stop", args=[running.pk]), {} if who == "alice" else {"sure": "yes"}
+    page = client_of(user).post(path, sure, follow=True).content.decode()
     assert running.commands.get().requested_by == user
     assert "Stop requested" in page
     assert "Waiting for the charger" in page
+
+
+@pytest.mark.parametrize("who", ["bob", "oscar"])
+def test_whoever_stops_somebody_elses_charging_is_asked_first(running: ChargingSession, who, request, client_of):
+    client = client_of(request.getfixturevalue(who))
+    page = client.post(reverse("session_stop", args=[running.pk])).content.decode()
+    assert "Alice charges here" in page
+    assert 'name="sure"' in page
+    assert not running.commands.exists()
 
 
 @pytest.mark.parametrize("action", ["stop", "release"])

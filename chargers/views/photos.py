@@ -11,8 +11,10 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
+from accounts import credentials
 from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
@@ -45,9 +47,13 @@ def charger_photos(request: PersonRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         file = form.cleaned_data.pop("file")
         try:
+            credentials.limit(request, "add_photo", user=request.user)
             photos.add(charger, file.read(), **form.cleaned_data)
         except Refused as refusal:
             form.add_error(refusal.field, str(refusal))
+        except Throttled:
+            form.add_error(None, _("These are many photos at once. Wait a minute."))
+            return photos_page(request, charger, form, status=429)
         else:
             messages.success(request, _("The photo is there."))
             return redirect("charger_photos", pk)

@@ -84,7 +84,10 @@ def session_course(request: PersonRequest, pk: int) -> JsonResponse:
 @login_required
 @post_or_back_to("session", "pk")
 def session_stop(request: PersonRequest, pk: int) -> HttpResponse:
+    """A driver's one tap. Whoever stops somebody else's charging is asked first."""
     session = visible_session(request, pk)
+    if session.is_running and session.user_id != request.user.pk and "sure" not in request.POST:
+        return render(request, "chargers/session_stop.html", {"session": session})
     try:
         commands.request_remote_stop(session, user=request.user)
     except Refused as refusal:

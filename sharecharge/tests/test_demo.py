@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -80,6 +81,11 @@ class TestLive:
             if "Cars come and go" in line:
                 break
         assert demonstration.DRIVER in output
+        [folder] = re.findall(r"^E-mails +(/.+)/ ", output, re.MULTILINE)
+        letters = Path(folder)
+        receipt = next(text for path in letters.glob("*.txt") if "Solax u Horáků" in (text := path.read_text()))
+        assert f"To: {demonstration.DRIVER}\nSubject: Účtenka: Solax u Horáků, 43,15" in receipt
+        assert len(list(letters.glob("*.html"))) == len(list(letters.glob("*.txt")))
         assert f"http://127.0.0.1:{port}/" in output
         assert f"DATABASE_URL=sqlite:///{tmp_path / 'demo.sqlite3'} ./run manage …" in output  # else it is of another
         time.sleep(2)  # let chargers boot and cars come

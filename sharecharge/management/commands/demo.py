@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.management import call_command
@@ -95,6 +97,7 @@ class Command(BaseCommand):
             "CHARGER_URL": f"ws://{HOST}:{port}/ocpp",
             "ALLOWED_HOSTS": "",
             "PAYMENT_PROVIDER": "fake",
+            "EMAIL_URL": f"filemail://{quote(str(FOLDER / f'demo-{port}-mail'))}",
             "SWEEP_INTERVAL_SECONDS": "2",
             "CURRENCY": "CZK",
             "PLATFORM_FEE_PERCENT": "10",
@@ -129,6 +132,7 @@ class Command(BaseCommand):
         from sharecharge import demonstration
 
         self.say("Making a fresh database …")
+        shutil.rmtree(settings.EMAIL_FILE_PATH, ignore_errors=True)  # of an earlier demo
         call_command("migrate", interactive=False, verbosity=0)
         if demonstration.User.objects.exists():
             raise CommandError("The database is not empty. The demo needs one of its own.")
@@ -164,6 +168,7 @@ class Command(BaseCommand):
             f"Driver      {d.DRIVER}   password {d.PASSWORD}\n"
             f"Owner       {d.OWNER}    password {d.PASSWORD}\n"
             f"Operator    {d.OPERATOR} password {d.PASSWORD}   {settings.SITE_URL}/admin/\n"
+            f"E-mails     {settings.EMAIL_FILE_PATH}/   one file each, as text and as a page\n"
             f"Commands    DATABASE_URL={os.environ['DATABASE_URL']} ./run manage …\n\n"
             f"Cars come and go now, by chargers' clocks that run {speed:g} times as fast as ours, which receipts\n"
             "say. Ctrl-C ends the demo.\n"
