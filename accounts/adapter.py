@@ -7,15 +7,23 @@ from allauth.account.models import EmailAddress
 from allauth.core.context import request_context
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import get_language
 
-from accounts.models import User
+from accounts.models import FORGOTTEN_DOMAIN, User
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    def clean_email(self, email: str) -> str:
+        """What deleted accounts are called is nobody's address."""
+        if email.lower().endswith(f"@{FORGOTTEN_DOMAIN}"):
+            raise ValidationError(EmailValidator.message, code="invalid")
+        return str(super().clean_email(email))
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         user.name = form.cleaned_data["name"].strip()
         user.language = get_language() or ""

@@ -315,3 +315,10 @@ def test_ones_own_card_is_shown_instead_of_added_again(alice: User, alice_card: 
 
 def test_the_wallet_leads_to_payouts(alice: User, client_of):
     assert 'href="/payouts/"' in client_of(alice).get("/wallet/").content.decode()
+
+
+@pytest.mark.parametrize("email", ["deleted-1@deleted.invalid", "Deleted-1@DELETED.invalid"])
+def test_nobody_signs_up_as_a_deleted_account(db, email: str):
+    form = {"name": "Eve", "email": email, "password1": PASSWORD, "password2": PASSWORD}
+    assert "Enter a valid email address." in Client().post("/accounts/signup/", form).content.decode()
+    assert not User.objects.exists()
