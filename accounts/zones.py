@@ -2,6 +2,8 @@
 weekly hours, sums of days and months) in the platform's. The API tells UTC.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -23,9 +25,11 @@ def _names() -> frozenset[str]:
     return frozenset(available_timezones())  # it reads some hundred files
 
 
-def platforms() -> timezone.override:
-    """Within it times are told in the platform's zone."""
-    return timezone.override(None)
+@contextmanager
+def platforms() -> Iterator[None]:
+    """Within it times are told in the platform's zone. As a decorator, too: each call has an override of its own."""
+    with timezone.override(None):
+        yield
 
 
 def platforms_name() -> str:

@@ -66,7 +66,7 @@ class FakeProvider:
 # ------------------------------------------------------------------------------------------------ Stripe
 
 SILENT = "payment_unavailable"
-SILENT_SENTENCE = gettext_lazy("The payment service does not answer. Nothing was charged; try again in a moment.")
+SILENT_SENTENCE = gettext_lazy("The payment service does not answer. Nothing is lost; try again in a moment.")
 EVENTS = frozenset(
     f"checkout.session.{what}" for what in ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 )

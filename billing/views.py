@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import keyset
+from accounts.models import User
 from accounts.pages import post_or_back_to
 from accounts.people import PersonRequest
 from billing import bills, payments, providers, units, wallets
@@ -37,16 +38,19 @@ def wallet_page(request: PersonRequest, form: TopUpForm, *, status: int = 200) -
         "page": page,
         "lines": bills.with_reversed(page.rows),
         "holds": Hold.objects.active().filter(account__user=request.user),
-        "top_ups": TopUp.objects.filter(
-            Q(created_at__gt=timezone.now() - OFFERED_FOR) | Q(sent_at__isnull=False),
-            user=request.user,
-            status=TopUp.Status.PENDING,
-        )[:5],
+        "top_ups": _on_their_way(request.user)[:5],
         "amounts": [amount for amount in USUAL_AMOUNTS if amount * 100 <= settings.TOP_UP_LIMIT],
         "currency": units.symbol(),
         "can_pay": settings.PAYMENT_PROVIDER in providers.PROVIDERS,
     }
     return render(request, "billing/wallet.html", context, status=status)
+
+
+def _on_their_way(user: User) -> QuerySet[TopUp]:
+    """Payments that may be gone on with, and those that a bank brings, as long as anybody asks for them."""
+    now = timezone.now()
+    is_sent = Q(sent_at__isnull=False, created_at__gt=now - payments.ASKED_FOR)
+    return TopUp.objects.filter(Q(created_at__gt=now - OFFERED_FOR) | is_sent, user=user, status=TopUp.Status.PENDING)
 
 
 def new_key() -> str:
@@ -101,7 +105,13 @@ def top_up_page(request: HttpRequest, pk: int) -> HttpResponse:
         trouble = str(refusal)
     if payment.status == TopUp.Status.PENDING:
         can_go_on = can_go_on and payment.sent_at is None
-        context = {"top_up": payment, "can_go_on": can_go_on, "trouble": trouble, "is_cancelled": is_cancelled}
+        context = {
+            "top_up": payment,
+            "can_go_on": can_go_on,
+            "trouble": trouble,
+            "is_cancelled": is_cancelled,
+            "is_overdue": payment.sent_at is not None and payment.created_at <= timezone.now() - payments.ASKED_FOR,
+        }
         return render(request, "billing/top_up.html", context)
     return _told(request, payment)
 

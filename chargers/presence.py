@@ -30,7 +30,10 @@ BOOT_FIELDS = {
     "meter_serial_number": 25,
 }
 Outcome = ConnectionAttempt.Outcome
+A_MINUTE = timedelta(minutes=1)
 STRANGER_ROWS_PER_MINUTE = 10
+# Of all strangers together: whose slip it was costs more than to note that somebody knocked.
+MOST_GUESSES = 60
 OF_STRANGERS = (Outcome.UNKNOWN_IDENTITY, Outcome.BAD_PATH)
 # In the place of a connection's mark: the charger was disabled or deleted, so its socket closes.
 REVOKED = "revoked"
@@ -49,7 +52,7 @@ def record_refusal(
     now = timezone.now()
     path, remote_address, offered = kept(path, remote_address, subprotocols)
     key = {"path": path, "remote_address": remote_address, "subprotocols": offered, "outcome": outcome}
-    lately = ConnectionAttempt.objects.filter(first_at__gt=now - timedelta(minutes=1))
+    lately = ConnectionAttempt.objects.filter(first_at__gt=now - A_MINUTE)
     recent = lately.filter(**key, **({"charger": charger} if charger else {})).first()
     if recent is None and charger is None:
         # Strangers who try many addresses: after a few rows a minute the rest is only counted.
@@ -57,7 +60,10 @@ def record_refusal(
         if strangers.count() >= STRANGER_ROWS_PER_MINUTE:
             recent = strangers.order_by(F("charger").desc(nulls_first=True), "-pk").first()
         else:
-            charger = slips.meant(path)
+            is_quiet = (
+                lately.filter(outcome=Outcome.UNKNOWN_IDENTITY, last_at__gt=now - A_MINUTE).count() < MOST_GUESSES
+            )
+            charger = slips.meant(path, may_guess=is_quiet and outcome == Outcome.UNKNOWN_IDENTITY)
     if recent:
         ConnectionAttempt.objects.filter(pk=recent.pk).update(count=F("count") + 1, last_at=now)
     else:

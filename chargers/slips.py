@@ -3,9 +3,8 @@
 Identities are random, so one that differs by two characters from a charger that waits is a slip, not another charger.
 """
 
+from collections.abc import Iterable
 from urllib.parse import unquote
-
-from django.db.models import QuerySet
 
 from chargers.models import Charger
 
@@ -19,8 +18,8 @@ def said(path: str) -> str:
     return unquote(path.partition("?")[0].rstrip("/").rpartition("/")[2])[:TEXT_LENGTH]
 
 
-def meant(path: str) -> Charger | None:
-    """The charger of this identity at a wrong address, or the only one that waits for its wallbox and is nearly this.
+def meant(path: str, *, may_guess: bool) -> Charger | None:
+    """The charger of this identity, or, by a guess, the only one that waits for its wallbox and is nearly this.
 
     None for an identity that belongs, or has ever belonged, to another charger.
     """
@@ -30,20 +29,23 @@ def meant(path: str) -> Charger | None:
     known = Charger.objects.with_identity(text).first()
     if known is not None:
         return known if known.deleted_at is None else None
-    waiting = _waiting().only("identity")
-    near = [it for it in waiting if _may_be_near(_bare(it.identity), text) and slips(it.identity, text) <= MOST_SLIPS]
-    return near[0] if len(near) == 1 else None
+    near = [key for key, identity in _waiting() if _is_near(_bare(identity), text)] if may_guess else []
+    return Charger.objects.get(pk=near[0]) if len(near) == 1 else None
 
 
-def _waiting() -> QuerySet[Charger]:
-    """The newest that are not connected, by their key: a stranger's knock must not make us read all chargers."""
-    return Charger.objects.live().filter(connection_mark="").order_by("-pk")[:MOST_CANDIDATES]
+def _waiting() -> Iterable[tuple[int, str]]:
+    """The newest that are not connected, through an index: a stranger's knock must not make us read all chargers."""
+    waiting = Charger.objects.live().filter(connection_mark="").order_by("-pk")
+    return waiting.values_list("pk", "identity")[:MOST_CANDIDATES]
 
 
-def _may_be_near(identity: str, text: str) -> bool:
-    """Of three parts of a text with two slips one is whole, which is quicker to see than how many slips there are."""
+def _is_near(identity: str, text: str) -> bool:
+    """Of three parts of a text with two slips one is whole: most are seen to be others without counting slips."""
+    if abs(len(identity) - len(text)) > MOST_SLIPS:
+        return False
     third = max(1, len(text) // 3)
-    return any(part in identity for part in (text[:third], text[third:-third], text[-third:]) if part)
+    has_part = any(part in identity for part in (text[:third], text[third:-third], text[-third:]) if part)
+    return has_part and slips(identity, text) <= MOST_SLIPS
 
 
 def slips(identity: str, text: str) -> int:

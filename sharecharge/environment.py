@@ -139,6 +139,8 @@ def email(text: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.email_url_config(text)
     if scheme == "filemail":
         folder = unquote(urlsplit(text).path)
+        if not folder.strip("/"):
+            raise ValueError("it must name the folder: filemail:///folder")
         config |= {"EMAIL_BACKEND": "sharecharge.letterbox.EmailBackend", "EMAIL_FILE_PATH": folder}
     return config
 

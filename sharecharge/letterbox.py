@@ -18,7 +18,7 @@ class EmailBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.EMAIL_FILE_PATH)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # links that log in are among them
         for message in email_messages:
             # By name they stand in the order in which they came.
             name = f"{timezone.localtime():%Y-%m-%d-%H%M%S-%f}-{secrets.token_hex(2)}"

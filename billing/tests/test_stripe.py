@@ -207,6 +207,15 @@ def test_money_that_a_bank_brings_is_on_its_way(stripe, bob, client_of):
     assert balance(bob) == 25_000
 
 
+def test_nobody_is_told_for_ever_that_money_is_on_its_way(stripe, bob, client_of):
+    client = client_of(bob)
+    top_up(client)
+    old = timezone.now() - payments.ASKED_FOR - timedelta(minutes=1)
+    TopUp.objects.update(created_at=old, sent_at=old)
+    assert "on its way" not in client.get("/wallet/").content.decode()
+    assert "We have waited thirty days" in client.get(f"/wallet/top-ups/{TopUp.objects.get().pk}/").content.decode()
+
+
 def test_a_bank_is_asked_about_rarely_and_for_a_month(stripe, bob, client_of):
     top_up(client_of(bob))
     stripe.promise("cs_test_1")
@@ -302,9 +311,9 @@ def test_stripe_may_be_away(stripe, bob, client_of):
     stripe.failure = (500, {"error": {"message": "down"}})
     answer = top_up(client)
     assert answer.status_code == 503
-    assert "Nothing was charged" in answer.content.decode()
+    assert "Nothing is lost" in answer.content.decode()
     page = f"/wallet/top-ups/{TopUp.objects.get().pk}/"
-    assert "Nothing was charged" in client.post(page).content.decode()
+    assert "Nothing is lost" in client.post(page).content.decode()
     stripe.failure = None
     assert client.post(page).url == PAGE + "cs_test_1"
     stripe.failure = (500, {"error": {"message": "down"}})
@@ -363,4 +372,6 @@ def test_whoever_paid_in_an_app_learns_nothing_here(stripe, bob, alice, client_o
     cancelled = Client().get(f"{page}?cancelled=1").content.decode()
     assert "You came back without paying" in cancelled
     assert "as soon as the payment is confirmed" not in cancelled
+    for page_told in (told, cancelled):  # nobody knows here what was paid
+        assert "If you have not paid, nothing was charged." in page_told
     assert client_of(alice).get(page).status_code == 404

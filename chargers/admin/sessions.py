@@ -170,7 +170,7 @@ class ChargingSessionAdmin(EndedAdmin):
     def state(self, session: ChargingSession) -> str:
         return gettext("held for review") if session.is_held else session.get_status_display()
 
-    @admin.display(description=_("started"))
+    @admin.display(description=_("start received"))
     def began(self, session: ChargingSession) -> str:
         return formats.date_format(timezone.localtime(session.start_received_at), "SHORT_DATETIME_FORMAT")
 

@@ -230,6 +230,7 @@ class Charger(models.Model):
                 name="charger_gone_and_not_told",
             ),
             models.Index(fields=["id"], condition=Q(absence_told_at__isnull=False), name="charger_told_to_be_gone"),
+            models.Index(fields=["id"], condition=Q(connection_mark="", deleted_at=None), name="charger_that_waits"),
         )
         constraints = (
             models.UniqueConstraint(Upper("identity"), name="charger_identity_case_insensitive"),

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.rest.serializers import ModelSerializer, Serializer, viewer_of
-from chargers import message_log, photos, shapes, visibility
+from chargers import message_log, photos, shapes, slips, visibility
 from chargers.models import Charger, ConnectionAttempt, Connector, Message
 from chargers.serializers.connectors import STATES, ConnectorSerializer
 from chargers.serializers.hours import HoursField
@@ -247,7 +247,10 @@ EITHER_DETAIL = PolymorphicProxySerializer(
 
 
 class ConnectionAttemptSerializer(ModelSerializer[ConnectionAttempt]):
-    """A wallbox knocked; repeats within a minute are one row."""
+    """A wallbox knocked; repeats within a minute are one row.
+
+    With an unknown identity that was nearly the charger's, `path` is only that identity and `remote_address` empty.
+    """
 
     class Meta:
         model = ConnectionAttempt
@@ -256,7 +259,7 @@ class ConnectionAttemptSerializer(ModelSerializer[ConnectionAttempt]):
 
     def to_representation(self, attempt: ConnectionAttempt) -> Any:
         told = super().to_representation(attempt)
-        return {**told, "remote_address": ""} if attempt.is_slip else told
+        return {**told, "remote_address": "", "path": slips.said(attempt.path)} if attempt.is_slip else told
 
 
 class MessageSerializer(ModelSerializer[Message]):

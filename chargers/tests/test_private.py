@@ -23,7 +23,7 @@ OF_OWNERS = ("pk",), ("pk", "number"), ("pk", "photo")
 OTHER_THINGS = {"session", "session_receipt", "session_course", "session_stop", "session_release", "command"} | {
     "report", "problem",
 }  # fmt: skip
-API = ("", "/photos", "/photos/{photo}", "/commands", "/messages", "/connection-attempts", "/sessions")
+API = ("", "/photos/{photo}", "/commands", "/messages", "/attempts", "/connectors", "/connection")
 
 
 def pages() -> dict[str, tuple[str, ...]]:
@@ -84,7 +84,16 @@ def test_no_list_has_it(private: Charger, stranger: Client):
 
 
 @pytest.mark.parametrize("path", API)
-def test_no_program_reads_it(path: str, private: Charger, stranger: Client):
+def test_no_program_reads_it(path: str, private: Charger, stranger: Client, client_of):
     photo = private.photos.first().pk
-    response = stranger.get(f"/api/v1/chargers/{private.pk}{path.format(photo=photo)}")
-    assert response.status_code in (401, 404, 405), response.content
+    address = f"/api/v1/chargers/{private.pk}{path.format(photo=photo)}"
+    assert client_of(private.owner).get(address).status_code == 200
+    response = stranger.get(address)
+    assert response.status_code in (401, 404), response.content
+
+
+def test_no_program_adds_a_photo_or_finds_sessions(private: Charger, alice, stranger: Client):
+    make_session(private, alice)
+    assert stranger.post(f"/api/v1/chargers/{private.pk}/photos").status_code in (401, 404)
+    response = stranger.get(f"/api/v1/sessions?charger={private.pk}")
+    assert response.status_code == 401 or response.json()["results"] == []

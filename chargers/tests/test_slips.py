@@ -38,30 +38,30 @@ def test_how_many_characters_are_wrong(text: str, count: int):
      "/SC4K7WQ2MNPX", f"/ocpp/CP1/{IDENTITY}?x=1"],
 )  # fmt: skip
 def test_what_was_meant(charger: Charger, path: str):
-    assert slips.meant(path) == charger
+    assert slips.meant(path, may_guess=True) == charger
 
 
 @pytest.mark.parametrize("path", ["/ocpp/SC4K7WQ2XXXX", "/ocpp/NOBODY", "/ocpp/", "", "/ocpp/%00%ff", "/ocpp/S"])
 def test_what_is_nobodys(charger: Charger, path: str):
-    assert slips.meant(path) is None
+    assert slips.meant(path, may_guess=True) is None
 
 
 def test_the_identity_of_another_charger_is_no_slip(charger: Charger, bob):
     other = registry.register(owner=bob, name="Gone", latitude=50.0, longitude=15.0).charger
     Charger.objects.filter(pk=other.pk).update(identity="SC4K7WQ2MNPY")
     registry.delete(Charger.objects.get(pk=other.pk))
-    assert slips.meant("/ocpp/SC4K7WQ2MNPY") is None
+    assert slips.meant("/ocpp/SC4K7WQ2MNPY", may_guess=True) is None
 
 
 def test_one_that_two_may_have_meant_is_told_to_neither(charger: Charger, bob):
     other = registry.register(owner=bob, name="Twin", latitude=50.0, longitude=15.0).charger
     Charger.objects.filter(pk=other.pk).update(identity="SC4K7WQ2MNPZ")
-    assert slips.meant("/ocpp/SC4K7WQ2MNPY") is None
+    assert slips.meant("/ocpp/SC4K7WQ2MNPY", may_guess=True) is None
 
 
 def test_a_charger_that_is_connected_waits_for_nobody(charger: Charger):
     connect(charger)
-    assert slips.meant("/ocpp/SC4K7WQ2MNPY") is None
+    assert slips.meant("/ocpp/SC4K7WQ2MNPY", may_guess=True) is None
 
 
 def test_its_owner_is_told_what_differs_and_not_from_where(charger: Charger, bob, client_of):
@@ -72,13 +72,25 @@ def test_its_owner_is_told_what_differs_and_not_from_where(charger: Charger, bob
     assert "said SC4K7WQ2MNPY; its identity is SC4K7WQ2MNPX" in told["advice"]
     assert (told["count_text"], told["from_text"], told["path"]) == ("2×", "", "")
     [told] = client_of(bob).get(f"/api/v1/chargers/{charger.pk}/attempts").json()["results"]
-    assert (told["path"], told["remote_address"]) == ("/ocpp/SC4K7WQ2MNPY", "")
+    assert (told["path"], told["remote_address"]) == ("SC4K7WQ2MNPY", "")
 
 
 def test_a_wrong_address_with_the_right_identity_is_told(charger: Charger):
     knock(f"/wrong/{IDENTITY}", Outcome.BAD_PATH)
     [told] = hosts.charger(charger)["attempts"]
     assert (told["outcome_text"], told["path"]) == ("wrong address", f"/wrong/{IDENTITY}")
+
+
+def test_at_a_wrong_address_nothing_is_guessed(charger: Charger):
+    knock("/wrong/SC4K7WQ2MNPY", Outcome.BAD_PATH)
+    assert hosts.charger(charger)["attempts"] == []
+
+
+def test_when_many_knock_nothing_is_guessed(charger: Charger, monkeypatch):
+    monkeypatch.setattr(presence, "MOST_GUESSES", 1)
+    knock("/ocpp/QUITE-ANOTHER")
+    knock("/ocpp/SC4K7WQ2MNPY")
+    assert hosts.charger(charger)["attempts"] == []
 
 
 def test_who_tries_many_fills_no_table(charger: Charger):

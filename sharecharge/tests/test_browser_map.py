@@ -147,8 +147,11 @@ def test_it_asks_again_when_a_charger_opens(site: Site):
     heard: list[bool] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda _frame: heard.append(True)))
     page.goto("/#8/49.8/15.5")
-    while not heard:
+    for _time in range(200):
+        if heard:
+            break
         page.wait_for_timeout(50)
+    assert heard
     marker = page.get_by_role("button", name="Box 1")
     expect(marker).to_have_accessible_name("Box 1: closed, opens today at 17:00, 11 kW · 6.50 Kč")
     pins[:] = [pin(1, 49.8, 15.5) | {"changes_at": (opens_at + timedelta(hours=14)).isoformat()}]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 from datetime import UTC, date, datetime
 
 import pytest
@@ -135,3 +136,23 @@ async def test_a_pages_socket_tells_times_like_its_page(online: Charger, alice: 
     async with Browser(f"/ws/sessions/{session.pk}/?zone={zone}", alice) as browser:
         [reading] = (await browser.hear())["data"]["readings"]
     assert reading["at_text"] == told
+
+
+def test_two_papers_at_once_leave_both_visitors_their_zones():
+    both, zone_after = threading.Barrier(2), {}
+
+    @zones.platforms()
+    def make_paper() -> None:
+        both.wait(10)
+
+    def visit(zone: str) -> None:
+        with timezone.override(zone):
+            make_paper()
+            zone_after[zone] = timezone.get_current_timezone_name()
+
+    visitors = [threading.Thread(target=visit, args=(zone,)) for zone in ("America/New_York", "Asia/Tokyo")]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert zone_after == {zone: zone for zone in ("America/New_York", "Asia/Tokyo")}
