@@ -11,7 +11,7 @@ from accounts import keyset
 from accounts.models import User
 from billing import payments, payouts
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import figures, sweeper
+from chargers import figures, slips, sweeper
 from chargers.models import (
     Charger,
     ChargingSession,
@@ -23,7 +23,7 @@ from chargers.models import (
     UnmatchedStop,
 )
 from chargers.tests.test_session_pages import make_session
-from conftest import make_user
+from conftest import connect, make_user
 from sharecharge.testing import volume
 
 pytestmark = [
@@ -94,6 +94,20 @@ def check_list(rows: QuerySet, index: str) -> None:
             ordered = volume.plan(statement)
             cursor.execute("SET LOCAL enable_sort = on")
         assert not ordered.sorts(table)
+
+
+def test_a_stranger_who_knocks_makes_us_read_no_connected_charger(online: Charger):
+    connect(online)
+    volume.multiply(online, MANY, code="'c' || n", identity="'ID' || n")
+    Charger.objects.filter(identity__startswith="ID1000").update(connection_mark="")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chargers_charger")
+    with CaptureQueriesContext(connection) as captured:
+        slips.meant("/ocpp/ID1000X", may_guess=True)
+    *_known, waiting = [found["sql"] for found in captured.captured_queries if "connection_mark" in found["sql"]]
+    plan = volume.plan(waiting)
+    assert "charger_that_waits" in plan.indexes
+    assert "chargers_charger" not in plan.read_through
 
 
 # ------------------------------------------------------------------------------------------------ people's lists
