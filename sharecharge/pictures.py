@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ PAGES = {
 }
 # kWh of each month, from eleven months ago on.
 MONTHS_KWH = (38, 52, 61, 44, 70, 66, 81, 95, 74, 102, 118, 64)
-ENERGY_WH = 8_400
+ENERGY_WH, TOOK = 8_400, timedelta(minutes=48)
 
 
 def main() -> None:
@@ -81,12 +80,11 @@ def connect(scene: dict[str, Any], url: str) -> list[Wallbox]:
         wallbox.status("Available")
         wallboxes.append(wallbox)
     first = wallboxes[0]
-    start = first.call("StartTransaction", connectorId=1, idTag=scene["card"], meterStart=0, timestamp=now())
+    start = first.call("StartTransaction", connectorId=1, idTag=scene["card"], meterStart=0, timestamp=now(before=TOOK))
     first.status("Charging")
     scene["session"] = start["transactionId"]
-    for step in range(1, 8):
-        first.measure(start["transactionId"], step * ENERGY_WH // 7)
-        time.sleep(0.3)  # so that the chart has a width
+    for step in range(1, 9):
+        first.measure(start["transactionId"], step * ENERGY_WH // 8, at=now(before=TOOK * (8 - step) / 8))
     return wallboxes
 
 
@@ -137,18 +135,19 @@ def charge_at(charger: Any, driver: Any, months_ago: int, kwh: int) -> None:
     """One long session, billed as any other."""
     from django.utils import timezone
 
-    from chargers import settlement
+    from chargers import settlement, statistics
     from chargers.models import ChargingSession
     from ocpp_gateway import provisioning
 
     connector = charger.connectors.get()
-    end = timezone.now() - timedelta(days=30.4 * months_ago, hours=2)
+    end = timezone.now() - timedelta(days=30.4 * months_ago)
+    # The last one is of today, whatever time it is.
+    length = timedelta(hours=12) if months_ago else (end - statistics.midnight(statistics.today())) / 2
     provisioning.fund(driver, amount=kwh * connector.price_per_kwh)
     session = ChargingSession.objects.create(
         charger=charger, connector=connector, user=driver, owner=charger.owner, status="ended", closed_by="stop",
-        started_at=end - timedelta(hours=12), start_received_at=end - timedelta(hours=12), ended_at=end,
-        stop_received_at=end, meter_start_wh=0, meter_stop_wh=kwh * 1000, tariff=connector.tariff.snapshot(),
-        fee_basis_points=1000,
+        started_at=end - length, start_received_at=end - length, ended_at=end, stop_received_at=end,
+        meter_start_wh=0, meter_stop_wh=kwh * 1000, tariff=connector.tariff.snapshot(), fee_basis_points=1000,
     )  # fmt: skip
     settlement.settle(session.pk)
 

@@ -14,7 +14,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +94,16 @@ class Wallbox:
     def status(self, status: str) -> None:
         self.call("StatusNotification", connectorId=1, errorCode="NoError", status=status)
 
-    def measure(self, transaction: int, energy_wh: int, *, power_w: int = 10_560) -> None:
+    def measure(self, transaction: int, energy_wh: int, *, power_w: int = 10_560, at: str = "") -> None:
         energy = {"value": str(energy_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
         power = {"value": str(power_w), "measurand": "Power.Active.Import", "unit": "W"}
-        sample = {"timestamp": now(), "sampledValue": [energy, power]}
+        sample = {"timestamp": at or now(), "sampledValue": [energy, power]}
         self.call("MeterValues", connectorId=1, transactionId=transaction, meterValue=[sample])
 
 
-def now() -> str:
-    return datetime.now(UTC).isoformat()
+def now(*, before: timedelta = timedelta()) -> str:
+    """What a charger's clock says, or said so long before."""
+    return (datetime.now(UTC) - before).isoformat()
 
 
 class Site:
