@@ -44,6 +44,7 @@ PAGES = {
 }
 # kWh of each month, from eleven months ago on.
 MONTHS_KWH = (38, 52, 61, 44, 70, 66, 81, 95, 74, 102, 118, 64)
+RATED_KW = 11
 ENERGY_WH, TOOK = 8_400, timedelta(minutes=48)
 
 
@@ -140,9 +141,12 @@ def charge_at(charger: Any, driver: Any, months_ago: int, kwh: int) -> None:
     from ocpp_gateway import provisioning
 
     connector = charger.connectors.get()
-    end = timezone.now() - timedelta(days=30.4 * months_ago)
+    now = timezone.localtime()
+    year, month = divmod(now.year * 12 + now.month - 1 - months_ago, 12)
+    end = now.replace(year=year, month=month + 1, day=15) if months_ago else now
     # The last one is of today, whatever time it is.
     length = timedelta(hours=12) if months_ago else (end - statistics.midnight(statistics.today())) / 2
+    kwh = max(1, min(kwh, int(length / timedelta(hours=1) * RATED_KW)))
     provisioning.fund(driver, amount=kwh * connector.price_per_kwh)
     session = ChargingSession.objects.create(
         charger=charger, connector=connector, user=driver, owner=charger.owner, status="ended", closed_by="stop",
