@@ -17,19 +17,22 @@ SESSION = re.compile(r"session:(\d+)(?::|$)")
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Who pays, and the references of the first bill and of its corrections."""
+    """Who pays, the references of the first bill and of its corrections, and who earns by it, where that matters."""
 
     payer_id: int
     references: Sequence[str]
+    earner_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """In minor units: `billed` with all corrections, `taken_back` by reversals, `owed` now."""
+    """In minor units: `billed` with all corrections, `taken_back` by reversals that stand, `owed` now; and what the
+    reversals took from whoever earned by it."""
 
     billed: int = 0
     taken_back: int = 0
     owed: int = 0
+    share_taken_back: int = 0
 
     @property
     def paid(self) -> int:
@@ -48,7 +51,7 @@ def of(charges: Mapping[Key, Charge], *, with_debts: bool = True) -> dict[Key, B
         ).values_list("reference", "pk")
     )
     reversals = _reversals(posted.values())
-    moved, lent = _moved([*posted.values(), *reversals.values()])
+    moved, lent = moved_by([*posted.values(), *reversals.values()])
     owed: dict[int, dict[int, int]] = {}
     bills = {}
     for key, charge in charges.items():
@@ -56,22 +59,48 @@ def of(charges: Mapping[Key, Charge], *, with_debts: bool = True) -> dict[Key, B
         has_lent = with_debts and any((pk, charge.payer_id) in lent for pk in transfers)
         if has_lent and charge.payer_id not in owed:
             owed[charge.payer_id] = still_owed(charge.payer_id)
+        back = [reversals[pk] for pk in transfers if pk in reversals]
         bills[key] = Bill(
             billed=-sum(moved[pk, charge.payer_id] for pk in transfers),
-            taken_back=sum(moved[reversals[pk], charge.payer_id] for pk in transfers if pk in reversals),
+            taken_back=sum(moved[pk, charge.payer_id] for pk in back),
+            share_taken_back=-sum(moved[pk, charge.earner_id] for pk in back if charge.earner_id is not None),
             owed=sum(owed.get(charge.payer_id, {}).get(pk, 0) for pk in transfers),
         )
     return bills
 
 
 def _reversals(transfers: Iterable[int]) -> dict[int, int]:
-    """Transfer → the one that takes it back."""
+    """Transfer → the one that takes it back, unless that was taken back itself."""
     references = [f"{REVERSAL}{pk}" for pk in transfers]
-    found = Transfer.objects.filter(reference__in=references).values_list("reference", "pk")
-    return {int(reference.removeprefix(REVERSAL)): pk for reference, pk in found}
+    rows = Transfer.objects.filter(reference__in=references).values_list("reference", "pk") if references else []
+    found = {int(reference.removeprefix(REVERSAL)): pk for reference, pk in rows}
+    undone = _reversals(found.values()) if found else {}
+    return {pk: reversal for pk, reversal in found.items() if reversal not in undone}
 
 
-def _moved(transfers: Sequence[int]) -> tuple[dict[tuple[int, int], int], set[tuple[int, int]]]:
+def taken_back(references: Iterable[str]) -> set[str]:
+    """Those of the transfers with these references that a reversal takes back."""
+    posted = dict(Transfer.objects.filter(reference__in=references).values_list("pk", "reference"))
+    return {posted[pk] for pk in _reversals(posted)}
+
+
+def sessions_taken_back() -> dict[int, list[int]]:
+    """Session → the reversals of its bills that stand. Operators make them by hand, one by one, so there are few."""
+    rows = Transfer.objects.filter(kind=Transfer.Kind.REVERSAL, reference__startswith=REVERSAL).order_by("-pk")
+    reversals = {int(reference.removeprefix(REVERSAL)): pk for pk, reference in rows.values_list("pk", "reference")}
+    standing: dict[int, int] = {}  # reversal → what it takes back; the one that undoes it came later
+    for original, pk in reversals.items():
+        if reversals.get(pk) not in standing:
+            standing[pk] = original
+    bills = Transfer.objects.in_bulk(standing.values())
+    found: dict[int, list[int]] = defaultdict(list)
+    for pk, original in standing.items():
+        if (session := session_of(bills[original])) is not None:
+            found[session].append(pk)
+    return dict(found)
+
+
+def moved_by(transfers: Sequence[int]) -> tuple[dict[tuple[int, int], int], set[tuple[int, int]]]:
     """(transfer, user) → the change of that person's money; and where it made a debt."""
     moved: dict[tuple[int, int], int] = defaultdict(int)
     lent = set()

@@ -94,6 +94,7 @@ class Transfer(models.Model):
         verbose_name = _("transfer")
         verbose_name_plural = _("transfers")
         ordering = ("-pk",)
+        indexes = (models.Index(fields=["id"], condition=Q(kind="reversal"), name="transfer_reversals"),)
         constraints = (models.CheckConstraint(condition=Q(entry_count__gte=2), name="transfer_has_two_sides"),)
 
     def __str__(self) -> str:

@@ -175,7 +175,8 @@ def payouts(request: PersonRequest) -> HttpResponse:
             return redirect("payouts")
     page = keyset.page(Payout.objects.filter(user=request.user), asked=request.GET, size=PAGE_SIZE)
     can_ask = wallet.available >= sending.LEAST or form.is_bound
-    context = {"form": form, "wallet": wallet, "page": page, "can_ask": can_ask}
+    taken_back = bills.taken_back([payout.reference for payout in page.rows])
+    context = {"form": form, "wallet": wallet, "page": page, "can_ask": can_ask, "taken_back": taken_back}
     return render(request, "billing/payouts.html", context, status=status)
 
 

@@ -70,7 +70,7 @@ def statement(owner: User, month: date) -> bytes:
         widths=(24, 30, 15, 16, 15),
         numbers=3,
     )
-    sheet.sums(_sums(period.totals, [session for session, line in lines if line["badge"] == "reversed"]))
+    sheet.sums(_sums(period.totals, lines))
     sheet.notes(
         [_("A session counts in the month in which we heard that it began. Your own charging costs and earns nothing.")]
     )
@@ -84,18 +84,19 @@ def _line(session: ChargingSession, line: receipts.Shape) -> tuple[str, ...]:
     return line["began_text"], f"{session.charger.name}{state}", *amounts
 
 
-def _sums(totals: Totals, reversed_ones: list[ChargingSession]) -> list[tuple[str, str, bool]]:
+def _sums(totals: Totals, lines: list[tuple[ChargingSession, receipts.Shape]]) -> list[tuple[str, str, bool]]:
+    """Of all bills, as the lines above have them; then what of them was taken back."""
+    cost, income = (sum(getattr(session, name) or 0 for session, _line in lines) for name in ("cost", "owner_share"))
     sums = [
         (_("Energy"), units.kwh(totals.energy_wh), False),
-        (_("Paid by drivers"), units.money(totals.cost), False),
-        (_("Platform fee"), units.money(totals.cost - totals.income), False),
-        (_("Earned"), units.money(totals.income), True),
+        (_("Paid by drivers"), units.money(cost), False),
+        (_("Platform fee"), units.money(cost - income), False),
+        (_("Earned"), units.money(income), True),
     ]
-    if reversed_ones:
-        count = len(reversed_ones)
+    if count := sum(line["badge"] == "reversed" for _session, line in lines):
         name = ngettext("Taken back: %(count)s bill", "Taken back: %(count)s bills", count) % {"count": count}
-        lost = sum(session.owner_share or 0 for session in reversed_ones)
-        sums += [(name, units.money(-lost), False), (_("What remains"), units.money(totals.income - lost), True)]
+        sums.append((name, units.money(totals.income - income), False))
+        sums.append((_("What remains"), units.money(totals.income), True))
     return sums
 
 

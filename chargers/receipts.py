@@ -26,7 +26,9 @@ def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dic
     """What became of the bills of these sessions."""
     charges = {
         row.pk: bills.Charge(
-            row.user_id, [row.reference, *(f"{row.reference}:correction:{n + 1}" for n in range(row.corrections))]
+            row.user_id,
+            [row.reference, *(f"{row.reference}:correction:{n + 1}" for n in range(row.corrections))],
+            row.owner_id,
         )
         for row in rows
         if row.user_id is not None and row.cost is not None
@@ -40,6 +42,7 @@ def bill(found: bills.Bill | None) -> Shape:
     return {
         "is_reversed": found.is_reversed,
         "reversed_text": units.money(-found.taken_back),
+        "share_reversed_text": units.money(-found.share_taken_back),
         "is_owed": found.owed > 0,
         "owed_text": units.money(found.owed),
         "paid_text": units.money(found.paid),
@@ -165,6 +168,8 @@ def paper(row: ChargingSession, *, viewer: User) -> Paper:
         fee = _("Platform fee (%(percent)s)") % {"percent": units.percent(row.fee_basis_points)}
         sums.append(Sum(fee, units.money(row.fee)))
         sums.append(Sum(_("Owner's share"), units.money(row.owner_share), is_total=True))
+        if found["is_reversed"]:
+            sums.append(Sum(_("Reversed: taken back of the owner's share"), found["share_reversed_text"]))
     return Paper(_facts(row), parts(row), sums, [*_notes(row)])
 
 

@@ -14,7 +14,8 @@ from django.http import StreamingHttpResponse
 from django.utils import formats, timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from chargers import shapes
+from billing.bills import Bill
+from chargers import receipts, shapes
 from chargers.models import ChargingSession
 from chargers.models.sessions import SessionQuerySet
 
@@ -23,7 +24,7 @@ BYTE_ORDER_MARK = "\ufeff"
 # A spreadsheet takes a cell that begins with one of these for a formula, and runs it (R22).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-Columns = Sequence[tuple[Any, Callable[[Any], object]]]
+Columns = Sequence[tuple[Any, Callable[[receipts.Told], object]]]
 
 
 class Style(NamedTuple):
@@ -63,7 +64,8 @@ def written(rows: SessionQuerySet, columns: Columns, style: Style = PROGRAMS) ->
     newest_first = rows.order_by("-pk")
     portion: list[ChargingSession] = list(newest_first[:PORTION])
     while portion:
-        yield lines(([tell(row) for _name, tell in columns] for row in portion), style)
+        told = receipts.told(portion, with_debts=False)
+        yield lines(([tell(line) for _name, tell in columns] for line in told), style)
         portion = list(newest_first.filter(pk__lt=portion[-1].pk)[:PORTION]) if len(portion) == PORTION else []
 
 
@@ -113,39 +115,56 @@ def _local(at: datetime | None) -> str | None:
     return f"{timezone.localtime(at, timezone.get_default_timezone()):%Y-%m-%d %H:%M}" if at else None
 
 
+def _back(bill: Bill | None) -> Decimal | None:
+    return _money(bill.taken_back) if bill and bill.is_reversed else None
+
+
+def _share_back(bill: Bill | None) -> Decimal | None:
+    return _money(bill.share_taken_back) if bill and bill.is_reversed else None
+
+
+def _state(line: receipts.Told) -> str:
+    is_reversed = line.bill is not None and line.bill.is_reversed
+    return str(receipts.BADGES["reversed"] if is_reversed else shapes.STATES[line.session.state])
+
+
 DRIVERS: Columns = (
-    ("id", lambda row: row.pk),
-    ("charger", lambda row: row.charger.name),
-    ("connector", lambda row: row.connector.connector_id if row.connector else None),
-    ("state", lambda row: str(row.state)),
-    ("started_at", lambda row: row.started_at.isoformat()),
-    ("ended_at", lambda row: row.ended_at.isoformat() if row.ended_at else None),
-    ("energy_wh", lambda row: row.energy_wh),
-    ("price_per_kwh", lambda row: _money(row.price_per_kwh)),
-    ("cost", lambda row: _money(row.cost)),
-    ("currency", lambda row: row.price.currency if row.tariff else None),
+    ("id", lambda line: line.session.pk),
+    ("charger", lambda line: line.session.charger.name),
+    ("connector", lambda line: line.session.connector.connector_id if line.session.connector else None),
+    ("state", lambda line: str(line.session.state)),
+    ("started_at", lambda line: line.session.started_at.isoformat()),
+    ("ended_at", lambda line: line.session.ended_at.isoformat() if line.session.ended_at else None),
+    ("energy_wh", lambda line: line.session.energy_wh),
+    ("price_per_kwh", lambda line: _money(line.session.price_per_kwh)),
+    ("cost", lambda line: _money(line.session.cost)),
+    ("currency", lambda line: line.session.price.currency if line.session.tariff else None),
+    ("taken_back", lambda line: _back(line.bill)),
 )
 OWNERS: Columns = (
     *DRIVERS,
-    ("driver", lambda row: row.user.name if row.user else None),
-    ("fee", lambda row: _money(row.fee)),
-    ("owner_share", lambda row: _money(row.owner_share)),
+    ("driver", lambda line: line.session.user.name if line.session.user else None),
+    ("fee", lambda line: _money(line.session.fee)),
+    ("owner_share", lambda line: _money(line.session.owner_share)),
+    ("share_taken_back", lambda line: _share_back(line.bill)),
 )
 DRIVERS_IN_WORDS: Columns = (
-    (_("Number"), lambda row: row.pk),
-    (_("Charger"), lambda row: row.charger.name),
-    (_("Plug"), lambda row: row.connector.connector_id if row.connector else None),
-    (_("State"), lambda row: str(shapes.STATES[row.state])),
-    (_("Began"), lambda row: _local(row.began_at)),
-    (_("Ended"), lambda row: _local(row.finished_at)),
-    (_("Energy (kWh)"), lambda row: _kwh(row.energy_wh)),
-    (_("Price per kWh"), lambda row: _money(row.price_per_kwh)),
-    (_("Cost"), lambda row: _money(row.cost)),
-    (_("Currency"), lambda row: row.price.currency if row.tariff else None),
+    (_("Number"), lambda line: line.session.pk),
+    (_("Charger"), lambda line: line.session.charger.name),
+    (_("Plug"), lambda line: line.session.connector.connector_id if line.session.connector else None),
+    (_("State"), _state),
+    (_("Began"), lambda line: _local(line.session.began_at)),
+    (_("Ended"), lambda line: _local(line.session.finished_at)),
+    (_("Energy (kWh)"), lambda line: _kwh(line.session.energy_wh)),
+    (_("Price per kWh"), lambda line: _money(line.session.price_per_kwh)),
+    (_("Cost"), lambda line: _money(line.session.cost)),
+    (_("Currency"), lambda line: line.session.price.currency if line.session.tariff else None),
+    (_("Taken back"), lambda line: _back(line.bill)),
 )
 OWNERS_IN_WORDS: Columns = (
     *DRIVERS_IN_WORDS,
-    (_("Driver"), lambda row: row.user.name if row.user else None),
-    (_("Platform fee"), lambda row: _money(row.fee)),
-    (_("Earned"), lambda row: _money(row.owner_share)),
+    (_("Driver"), lambda line: line.session.user.name if line.session.user else None),
+    (_("Platform fee"), lambda line: _money(line.session.fee)),
+    (_("Earned"), lambda line: _money(line.session.owner_share)),
+    (_("Of it taken back"), lambda line: _share_back(line.bill)),
 )

@@ -1,7 +1,7 @@
 """How much was charged and earned: sums of sessions, and their course by day or month.
 
 A session counts where it began by our clock, in the platform's time zone, with what is billed of it so far. Refused
-starts do not count.
+starts do not count, and money that a reversal took back is neither paid nor earned.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDay, TruncMonth
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing import bills
 from chargers.models.sessions import SessionQuerySet
 from sharecharge.errors import Refused
 
@@ -41,7 +42,25 @@ SUMS = {
 
 def totals(sessions: SessionQuerySet) -> Totals:
     sums = sessions.begun().order_by().aggregate(**SUMS)
-    return Totals(*(sums[name] for name in SUMS))
+    return together([Totals(*(sums[name] for name in SUMS)), *(lost for _at, lost in _taken_back(sessions.begun()))])
+
+
+def _taken_back(sessions: SessionQuerySet) -> list[tuple[datetime, Totals]]:
+    """When each session began whose bill was reversed, and what has to be added for that: less than nothing."""
+    reversals = bills.sessions_taken_back()
+    rows = sessions.filter(pk__in=reversals).order_by().values_list("pk", "user_id", "owner_id", "start_received_at")
+    found = list(rows) if reversals else []
+    moved, _lent = bills.moved_by([pk for key, *_others in found for pk in reversals[key]])
+    return [
+        (
+            at,
+            Totals(
+                cost=-sum(moved[pk, user] for pk in reversals[key]),
+                income=sum(moved[pk, owner] for pk in reversals[key]),
+            ),
+        )
+        for key, user, owner, at in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +132,13 @@ def course(sessions: SessionQuerySet, span: Span) -> list[Period]:
     within = sessions.begun().filter(start_received_at__gte=span.begin, start_received_at__lt=span.end)
     rows = within.order_by().annotate(begins=begins).values_list("begins").annotate(**SUMS)
     found = {moment.date(): Totals(*sums) for moment, *sums in rows}
+    for at, lost in _taken_back(within):
+        day = timezone.localdate(at, timezone.get_default_timezone())
+        begin = day.replace(day=1) if span.by == "month" else day
+        found[begin] = together([found[begin], lost])
     return [Period(day, found.get(day, Totals())) for day in span.days()]
 
 
-def together(periods: Iterable[Period]) -> Totals:
+def together(parts: Iterable[Totals]) -> Totals:
     """The sum of them all."""
-    all_of_them = [astuple(period.totals) for period in periods]
-    return Totals(*map(sum, zip(*all_of_them, strict=True)))
+    return Totals(*map(sum, zip(*map(astuple, parts), strict=True)))

@@ -39,7 +39,7 @@ class StatsView(Door):
         first = wish.get("since", last - timedelta(days=USUAL_DAYS - 1))
         rows = sessions_of(self.person, as_driver=wish["as_driver"], charger=wish.get("charger"))
         periods = statistics.course(rows, statistics.Span(first, last, wish["by"]))
-        shape: dict[str, Any] = {"totals": statistics.together(periods), "periods": periods}
+        shape: dict[str, Any] = {"totals": statistics.together(period.totals for period in periods), "periods": periods}
         return Response(StatsSerializer(shape, context={"for_owner": not wish["as_driver"]}).data)
 
 

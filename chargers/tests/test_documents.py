@@ -106,7 +106,7 @@ def test_it_says_what_the_page_says(online: Charger, client_of, request, alice: 
     receipt, shown = page.context["receipt"], flat(page.content.decode())
     assert [value for _name, value in receipt.facts[:3]] == [str(session.pk), "Bob", "Alice"]
     assert path_of(session) in page.content.decode()
-    assert len(receipt.sums) == {"alice": 3, "bob": 4, "oscar": 4}[who]
+    assert len(receipt.sums) == {"alice": 3, "bob": 5, "oscar": 5}[who]
     for pair in [*receipt.facts, *((line.name, line.amount_text) for line in receipt.sums)]:
         assert " ".join(pair) in text
         assert " ".join(pair) in shown

@@ -90,7 +90,7 @@ def test_a_czech_spreadsheet_opens_it(running: ChargingSession, alice: User, cli
     heading, line = b"".join(response).decode().splitlines()
     assert heading.startswith("\ufeffČíslo;Nabíječka;")
     assert ';"Garáž; vlevo";1;' in line
-    assert line.endswith(";5,500;5,00;27,50;CZK")
+    assert line.endswith(";5,500;5,00;27,50;CZK;")
 
 
 # ------------------------------------------------------------------------------------------------ the chart

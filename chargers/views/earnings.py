@@ -25,7 +25,7 @@ def earnings(request: PersonRequest) -> HttpResponse:
         return redirect("become_owner")
     today = statistics.today()
     months = statistics.course(ChargingSession.objects.hosted_by(request.user), last_year(today))
-    total = statistics.together(months)
+    total = statistics.together(month.totals for month in months)
     context = {
         "months": [month_line(month) for month in reversed(months)],
         "total": total,
