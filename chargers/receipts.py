@@ -13,13 +13,10 @@ from django.utils.translation import gettext_lazy
 from accounts import zones
 from accounts.models import User
 from billing import bills, pricing, units, wallets
-from chargers import plausibility, sessions, settlement, shapes
+from chargers import clock, plausibility, sessions, settlement, shapes
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
-
-# Below this nobody notices that two clocks differ.
-CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
@@ -93,7 +90,9 @@ def lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[t
     Whether a driver owes something is between the driver and the platform: owners have their share, and are told in
     their own words why a start was refused.
     """
-    return [(line.session, _line(line, for_owner=for_owner)) for line in told(rows, with_debts=not for_owner)]
+    found = told(rows, with_debts=not for_owner)
+    MeterValue.objects.compare_clocks(line.session for line in found)
+    return [(line.session, _line(line, for_owner=for_owner)) for line in found]
 
 
 def _line(line: Told, *, for_owner: bool) -> Shape:
@@ -194,13 +193,13 @@ def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum
 
 def _facts(row: ChargingSession) -> list[tuple[str, str]]:
     begin, end = (_local(at) for at in (row.began_at, row.finished_at))
-    clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
+    doubt = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
     facts = [
         (_("Receipt number"), str(row.pk)),
         (_("Owner of the charger"), row.owner.name or units.NOTHING),
         (_("Driver"), row.user.name if row.user else units.NOTHING),
         (_("Charger"), ", ".join(part for part in (row.charger.name, row.charger.address) if part)),
-        (_("From – to"), f"{begin} – {end} {clock}".rstrip()),
+        (_("From – to"), f"{begin} – {end} {doubt}".rstrip()),
         (_("Meter at the start"), units.kwh(row.meter_start_wh)),
         (_("Meter at the end"), units.kwh(row.meter_stop_wh)),
     ]
@@ -218,11 +217,11 @@ def _clock_notes(row: ChargingSession) -> Iterator[str]:
     heard = [(row.started_at, row.start_received_at)]
     if row.ended_at and row.stop_received_at:
         heard.append((row.ended_at, row.stop_received_at))
-    if any(told - at > CLOCK_TOLERANCE for told, at in heard):
+    if any(told - at > clock.TOLERANCE for told, at in heard):
         named = {"begin": _local(row.started_at), "end": _local(row.ended_at)}
         ahead = _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
         yield ahead % named
-    if any(at - told > CLOCK_TOLERANCE for told, at in heard):
+    if any(at - told > clock.TOLERANCE for told, at in heard):
         named = {"begin": _local(row.start_received_at), "end": _local(row.stop_received_at)}
         yield (
             _(

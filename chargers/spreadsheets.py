@@ -15,7 +15,7 @@ from django.utils import formats, timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from chargers import shapes
-from chargers.models import ChargingSession
+from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import SessionQuerySet
 
 PORTION = 500
@@ -63,6 +63,7 @@ def written(rows: SessionQuerySet, columns: Columns, style: Style = PROGRAMS) ->
     newest_first = rows.order_by("-pk")
     portion: list[ChargingSession] = list(newest_first[:PORTION])
     while portion:
+        MeterValue.objects.compare_clocks(portion)
         yield lines(([tell(row) for _name, tell in columns] for row in portion), style)
         portion = list(newest_first.filter(pk__lt=portion[-1].pk)[:PORTION]) if len(portion) == PORTION else []
 
