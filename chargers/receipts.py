@@ -217,19 +217,42 @@ def _clock_notes(row: ChargingSession) -> Iterator[str]:
     heard = [(row.started_at, row.start_received_at)]
     if row.ended_at and row.stop_received_at:
         heard.append((row.ended_at, row.stop_received_at))
-    if any(told - at > clock.TOLERANCE for told, at in heard):
-        named = {"begin": _local(row.started_at), "end": _local(row.ended_at)}
-        ahead = _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
-        yield ahead % named
-    if any(at - told > clock.TOLERANCE for told, at in heard):
-        named = {"begin": _local(row.start_received_at), "end": _local(row.stop_received_at)}
-        yield (
-            _(
-                "The times here are the charger's. We heard of the start on %(begin)s and of the end on %(end)s: it was"
-                " offline, or its clock is slow. Days and months count by when we heard of the start."
-            )
-            % named
+    is_ahead = any(told - at > clock.TOLERANCE for told, at in heard)
+    is_late = any(at - told > clock.TOLERANCE for told, at in heard)
+    if is_ahead or is_late:
+        is_whole = len(heard) == 2
+        note = _note_of_both(is_ahead=is_ahead, is_late=is_late) if is_whole else _note_of_start(is_ahead=is_ahead)
+        yield note % {
+            "begin": _local(row.started_at),
+            "end": _local(row.ended_at),
+            "heard_begin": _local(row.start_received_at),
+            "heard_end": _local(row.stop_received_at),
+        }
+
+
+def _note_of_both(*, is_ahead: bool, is_late: bool) -> str:
+    if is_ahead and is_late:
+        return _(
+            "The charger's clock and ours differ: by it this was from %(begin)s to %(end)s, and we heard of the start"
+            " on %(heard_begin)s and of the end on %(heard_end)s. Of each the earlier time is told here. Days and"
+            " months count by when we heard of the start."
         )
+    if is_ahead:
+        return _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
+    return _(
+        "The times here are the charger's. We heard of the start on %(heard_begin)s and of the end on %(heard_end)s: it"
+        " was offline, or its clock is slow. Days and months count by when we heard of the start."
+    )
+
+
+def _note_of_start(*, is_ahead: bool) -> str:
+    """The charger told no end."""
+    if is_ahead:
+        return _("The charger's clock was ahead: by it this began on %(begin)s. The start told here is by our clock.")
+    return _(
+        "The start told here is by the charger's clock. We heard of it on %(heard_begin)s: the charger was offline, or"
+        " its clock is slow. Days and months count by when we heard of the start."
+    )
 
 
 @dataclass(frozen=True, slots=True)

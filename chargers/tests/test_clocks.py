@@ -59,6 +59,33 @@ def test_pages_papers_and_tables_say_the_same(
     assert note or "clock" not in notes
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [
+        (HOUR, -HOUR, "from 4 May 2026 11:00 to 4 May 2026 11:00, and we heard of the start on 4 May 2026 10:00"),
+        (-HOUR, HOUR, "Of each the earlier time is told here."),
+        (-HOUR, -HOUR, "The times here are the charger's."),
+        (HOUR, timedelta(0), "The times here are ours."),
+    ],
+)
+def test_one_note_tells_of_both_ends(online: Charger, alice: User, start, end, told):
+    session = session_told(online, alice, start=start, end=end)
+    [note] = [note for note in receipts.paper(session, viewer=alice).notes if "clock" in note]
+    assert told in note
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [(HOUR, "by it this began on 4 May 2026 11:00."), (-HOUR, "We heard of it on 4 May 2026 10:00:")],
+)
+def test_a_note_tells_nothing_of_an_end_that_was_never_told(online: Charger, alice: User, start, told):
+    session = session_told(online, alice, start=start, end=start)
+    session.stop_received_at, session.closed_by = None, "silence"
+    [note] = [note for note in receipts.paper(session, viewer=alice).notes if "clock" in note]
+    assert told in note
+    assert not any(word in note for word in (units.NOTHING, " end", "times here"))
+
+
 def test_a_chart_does_not_follow_a_clock_that_jumps(online: Charger, alice: User):
     session = session_told(online, alice, start=timedelta(0), end=HOUR)
     for index, is_ahead in enumerate((False, True, True)):
