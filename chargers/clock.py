@@ -8,6 +8,8 @@ from typing import Any
 OLDEST = datetime(2020, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 TEXT_LENGTH = 40
+# Below this nobody notices that two clocks differ.
+TOLERANCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ def read(value: Any, *, received_at: datetime) -> Moment:
     if at is None or not OLDEST <= at <= received_at + AHEAD:
         return Moment(received_at, text, True)
     return Moment(at, text, False)
+
+
+def agree(told: datetime, received_at: datetime) -> bool:
+    """Whether what was told live shows a clock that is right."""
+    return abs(received_at - told) <= TOLERANCE
 
 
 def parse(text: str) -> datetime | None:

@@ -9,7 +9,8 @@ Point = tuple[int, int | None, int | None]  # seconds from the start, Wh since t
 def of(row: ChargingSession) -> list[Point]:
     """In the order of time; of many samples every n-th, and always the last.
 
-    By the charger's clock, since some send a whole history at once, but no later than by ours: it may be ahead.
+    By the charger's clock, since some send a whole history at once, but no later than by ours: it may be ahead. Where
+    the session is told by our clock, the chart is, too.
     """
     samples = list(
         row.meter_values.order_by("pk").only("session", "measured_at", "received_at", "energy_wh", "power_w")
@@ -19,7 +20,7 @@ def of(row: ChargingSession) -> list[Point]:
 
 
 def point(row: ChargingSession, sample: MeterValue) -> Point:
-    at = min(sample.measured_at, sample.received_at)
+    at = sample.received_at if row.is_by_our_clock else min(sample.measured_at, sample.received_at)
     return round((at - row.began_at).total_seconds()), _since_start(row, sample.energy_wh), sample.power_w
 
 

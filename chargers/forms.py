@@ -13,6 +13,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.rest.filters import EARLIEST, LATEST
 from billing import units
 from billing.forms import MoneyField, ScaledField
 from chargers import authorization, control, opening, pictures, settlement
@@ -46,6 +47,22 @@ class DayInput(forms.DateInput):
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs, format="%Y-%m-%d")
+
+
+class DayField(forms.DateField):
+    """A day of our time: others overflow somewhere on the way to the database."""
+
+    widget = DayInput
+    default_error_messages = {"unlikely": _("Choose a day between the years 2000 and 2100.")}
+
+    def clean(self, value: Any) -> date | None:
+        day: date | None = super().clean(value)
+        if day is not None and not EARLIEST.date() <= day <= LATEST.date():
+            raise forms.ValidationError(self.error_messages["unlikely"], code="unlikely")
+        return day
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"min": EARLIEST.date().isoformat(), "max": LATEST.date().isoformat()}
 
 
 class PlaceForm(forms.Form):
@@ -354,8 +371,8 @@ class HistoryForm(forms.Form):
     charger = forms.ModelChoiceField(
         label=_("Charger"), queryset=Charger.objects.none(), required=False, empty_label=_("all")
     )
-    since = forms.DateField(label=_("From"), required=False, widget=DayInput)
-    until = forms.DateField(label=_("To"), required=False, widget=DayInput)
+    since = DayField(label=_("From"), required=False)
+    until = DayField(label=_("To"), required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from billing import units, wallets
 from chargers import glossary, onboarding, shapes, slips, statistics
-from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, ProblemReport
+from chargers.models import Charger, ChargingSession, Command, ConnectionAttempt, Connector, MeterValue, ProblemReport
 from chargers.models.fleet import ChargerQuerySet
 from chargers.models.sessions import SessionQuerySet
 from chargers.shapes import Shape, ago, moment
@@ -167,6 +167,7 @@ def lines(chargers: ChargerQuerySet) -> list[tuple[Charger, Shape]]:
     rows = chargers.prefetch_related(
         Prefetch("sessions", running, to_attr="running"), Prefetch("connectors", plugs, to_attr="plugs")
     )
+    MeterValue.objects.compare_clocks(session for row in rows for session in row.running)
     return [(row, _line(row, row.running) | {"plugs_text": _plugs_text(row)}) for row in rows]
 
 

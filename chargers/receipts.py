@@ -13,13 +13,10 @@ from django.utils.translation import gettext_lazy
 from accounts import zones
 from accounts.models import User
 from billing import bills, pricing, units, wallets
-from chargers import plausibility, sessions, settlement, shapes
+from chargers import clock, plausibility, sessions, settlement, shapes
 from chargers.models import ChargingSession, MeterValue
 from chargers.models.sessions import MeterValueQuerySet
 from chargers.shapes import Shape
-
-# Below this nobody notices that two clocks differ.
-CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 def bills_of(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> dict[int, bills.Bill]:
@@ -78,6 +75,7 @@ def told(rows: Iterable[ChargingSession], *, with_debts: bool = True) -> list[To
     """Each of the sessions with energy, cost and bill, in a few queries for all."""
     rows = list(rows)
     found = bills_of(rows, with_debts=with_debts)
+    MeterValue.objects.compare_clocks(rows)
     highest = MeterValue.objects.highest_of([row for row in rows if row.is_running])
     return [_told(row, found.get(row.pk), highest.get(row.pk)) for row in rows]
 
@@ -96,7 +94,8 @@ def lines(rows: Iterable[ChargingSession], *, for_owner: bool = False) -> list[t
     Whether a driver owes something is between the driver and the platform: owners have their share, and are told in
     their own words why a start was refused.
     """
-    return [(line.session, _line(line, for_owner=for_owner)) for line in told(rows, with_debts=not for_owner)]
+    found = told(rows, with_debts=not for_owner)
+    return [(line.session, _line(line, for_owner=for_owner)) for line in found]
 
 
 def _line(line: Told, *, for_owner: bool) -> Shape:
@@ -199,13 +198,13 @@ def _paid(row: ChargingSession, found: Shape, *, is_payer: bool) -> Iterator[Sum
 
 def _facts(row: ChargingSession) -> list[tuple[str, str]]:
     begin, end = (_local(at) for at in (row.began_at, row.finished_at))
-    clock = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
+    doubt = _("(the charger's clock is not exact)") if row.is_clock_doubtful else ""
     facts = [
         (_("Receipt number"), str(row.pk)),
         (_("Owner of the charger"), row.owner.name or units.NOTHING),
         (_("Driver"), row.user.name if row.user else units.NOTHING),
         (_("Charger"), ", ".join(part for part in (row.charger.name, row.charger.address) if part)),
-        (_("From – to"), f"{begin} – {end} {clock}".rstrip()),
+        (_("From – to"), f"{begin} – {end} {doubt}".rstrip()),
         (_("Meter at the start"), units.kwh(row.meter_start_wh)),
         (_("Meter at the end"), units.kwh(row.meter_stop_wh)),
     ]
@@ -223,19 +222,42 @@ def _clock_notes(row: ChargingSession) -> Iterator[str]:
     heard = [(row.started_at, row.start_received_at)]
     if row.ended_at and row.stop_received_at:
         heard.append((row.ended_at, row.stop_received_at))
-    if any(told - at > CLOCK_TOLERANCE for told, at in heard):
-        named = {"begin": _local(row.started_at), "end": _local(row.ended_at)}
-        ahead = _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
-        yield ahead % named
-    if any(at - told > CLOCK_TOLERANCE for told, at in heard):
-        named = {"begin": _local(row.start_received_at), "end": _local(row.stop_received_at)}
-        yield (
-            _(
-                "The times here are the charger's. We heard of the start on %(begin)s and of the end on %(end)s: it was"
-                " offline, or its clock is slow. Days and months count by when we heard of the start."
-            )
-            % named
+    is_ahead = any(told - at > clock.TOLERANCE for told, at in heard)
+    is_late = any(at - told > clock.TOLERANCE for told, at in heard)
+    if is_ahead or is_late:
+        is_whole = len(heard) == 2
+        note = _note_of_both(is_ahead=is_ahead, is_late=is_late) if is_whole else _note_of_start(is_ahead=is_ahead)
+        yield note % {
+            "begin": _local(row.started_at),
+            "end": _local(row.ended_at),
+            "heard_begin": _local(row.start_received_at),
+            "heard_end": _local(row.stop_received_at),
+        }
+
+
+def _note_of_both(*, is_ahead: bool, is_late: bool) -> str:
+    if is_ahead and is_late:
+        return _(
+            "The charger's clock and ours differ: by it this was from %(begin)s to %(end)s, and we heard of the start"
+            " on %(heard_begin)s and of the end on %(heard_end)s. Of each the earlier time is told here. Days and"
+            " months count by when we heard of the start."
         )
+    if is_ahead:
+        return _("The charger's clock was ahead: by it this was from %(begin)s to %(end)s. The times here are ours.")
+    return _(
+        "The times here are the charger's. We heard of the start on %(heard_begin)s and of the end on %(heard_end)s: it"
+        " was offline, or its clock is slow. Days and months count by when we heard of the start."
+    )
+
+
+def _note_of_start(*, is_ahead: bool) -> str:
+    """The charger told no end."""
+    if is_ahead:
+        return _("The charger's clock was ahead: by it this began on %(begin)s. The start told here is by our clock.")
+    return _(
+        "The start told here is by the charger's clock. We heard of it on %(heard_begin)s: the charger was offline, or"
+        " its clock is slow. Days and months count by when we heard of the start."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,18 @@ from django.db.models import F, Func, Min, Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import IdTag, User
 from billing import pricing
+from chargers import clock
 from chargers.models.fleet import Charger, Connector
 
 # OCPP's words for a car, or a charger, that wants nothing at the moment.
 SUSPENDED = frozenset({"SuspendedEV", "SuspendedEVSE"})
+# What runs and seems to have begun longer before we were told, began by a clock that was not set yet.
+LATEST_DELIVERY = timedelta(days=1)
 IS_HELD = Q(reviewed_at=None) & ~Q(review_reasons=[])
 IS_UNSETTLED = Q(status="ended") | Q(status="settled", stop_received_at__gt=F("settled_at"))
 
@@ -213,7 +217,24 @@ class ChargingSession(models.Model):
     @property
     def began_at(self) -> datetime:
         """As people are told: by the charger's clock, which knows what happened offline, but no later than by ours."""
-        return min(self.started_at, self.start_received_at)
+        return self.start_received_at if self.is_by_our_clock else min(self.started_at, self.start_received_at)
+
+    @property
+    def is_by_our_clock(self) -> bool:
+        """While it runs it lasts until our now, so its times are ours, unless we were only told late that it began."""
+        is_early = self.start_received_at - self.started_at > clock.TOLERANCE
+        return self.is_running and is_early and not (self.may_be_late and self.is_clock_right)
+
+    @property
+    def may_be_late(self) -> bool:
+        """It runs, and its start came late, or the charger's clock is slow: `is_clock_right` decides."""
+        return self.is_running and clock.TOLERANCE < self.start_received_at - self.started_at <= LATEST_DELIVERY
+
+    @cached_property
+    def is_clock_right(self) -> bool:
+        """The charger's, by its latest sample. For a list `MeterValue.objects.compare_clocks` finds it out at once."""
+        latest = self.meter_values.order_by("pk").last()
+        return latest is not None and clock.agree(latest.measured_at, latest.received_at)
 
     @property
     def finished_at(self) -> datetime | None:
@@ -282,6 +303,17 @@ class MeterValueQuerySet(models.QuerySet["MeterValue"]):
         keys = [session.pk for session in sessions]
         found = self.filter(session__in=keys, energy_wh__isnull=False).order_by().values_list("session")
         return dict(found.annotate(models.Max("energy_wh"))) if keys else {}
+
+    def compare_clocks(self, sessions: Iterable[ChargingSession]) -> None:
+        """Sets `is_clock_right` where it decides which time is told: in one query for all, or in none."""
+        doubtful = {row.pk: row for row in sessions if row.may_be_late}
+        if not doubtful:
+            return
+        latest = self.filter(session__in=doubtful).order_by().values("session").annotate(latest=models.Max("pk"))
+        found = self.filter(pk__in=latest.values("latest")).only("session", "measured_at", "received_at")
+        right = {row.session_id for row in found if clock.agree(row.measured_at, row.received_at)}
+        for key, session in doubtful.items():
+            session.is_clock_right = key in right
 
     def one_in(self, every: timedelta) -> MeterValueQuerySet:
         """The first of each span of time by the charger's clock, if possible one with a register. Of one session."""

@@ -57,6 +57,25 @@ def test_nonsense_in_the_address_is_told(alice: User, client_of):
     assert 'class="wrong"' in client_of(alice).get("/sessions/", {"since": "yesterday"}).content.decode()
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize("asked", [{"since": "0001-01-01"}, {"until": "9999-12-31"}, {"since": "1999-12-31"}])
+def test_a_day_of_another_time_is_told(running: ChargingSession, alice: User, client_of, asked, zone):
+    browser = client_of(alice)
+    browser.cookies["zone"] = zone
+    answer = browser.get("/sessions/", asked)
+    assert answer.status_code == 200
+    assert "Choose a day between the years 2000 and 2100." in answer.content.decode()
+    assert browser.get("/sessions/export.csv", asked).status_code == 200
+
+
+def test_the_first_and_the_last_day_may_be_asked_for(running: ChargingSession, alice: User, client_of):
+    browser = client_of(alice)
+    browser.cookies["zone"] = "Asia/Tokyo"
+    page = browser.get("/sessions/", {"since": "2000-01-01", "until": "2100-01-01"}).content.decode()
+    assert running.get_absolute_url() in page
+    assert 'min="2000-01-01" max="2100-01-01"' in page
+
+
 # ------------------------------------------------------------------------------------------------ the table
 
 
