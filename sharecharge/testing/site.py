@@ -94,10 +94,11 @@ class Wallbox:
     def status(self, status: str) -> None:
         self.call("StatusNotification", connectorId=1, errorCode="NoError", status=status)
 
-    def measure(self, transaction: int, energy_wh: int, *, power_w: int = 10_560) -> None:
+    def measure(self, transaction: int, energy_wh: int, *, power_w: int = 10_560, at: str = "") -> None:
+        """One sample, of this moment if it is not told which."""
         energy = {"value": str(energy_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
         power = {"value": str(power_w), "measurand": "Power.Active.Import", "unit": "W"}
-        sample = {"timestamp": now(), "sampledValue": [energy, power]}
+        sample = {"timestamp": at or now(), "sampledValue": [energy, power]}
         self.call("MeterValues", connectorId=1, transactionId=transaction, meterValue=[sample])
 
 
