@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import get_language
 
+from accounts import languages
 from accounts.models import FORGOTTEN_DOMAIN, User
 
 
@@ -30,18 +31,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().save_user(request, user, form, commit)
 
     def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
-        """On a new device pages speak as letters do, until another language is chosen there."""
-        if not user.language or settings.LANGUAGE_COOKIE_NAME in request.COOKIES:
+        """Pages speak as letters do, until another language is chosen on this device."""
+        if languages.is_chosen(request):
             return super().post_login(request, user, **options)
-        translation.activate(user.language)
+        if user.language:
+            translation.activate(user.language)
         response = super().post_login(request, user, **options)
-        response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            user.language,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            secure=settings.LANGUAGE_COOKIE_SECURE,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
-        )
+        if user.language:
+            languages.lend(response, user.language)
+        else:
+            languages.take_back(request, response)
         return response
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:

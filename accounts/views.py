@@ -1,5 +1,8 @@
 """Pages about a person: profile, cards, and becoming an owner."""
 
+from typing import Any
+
+from allauth.account.views import LogoutView
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -10,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django.views.i18n import set_language
 
-from accounts import id_tags, people
+from accounts import id_tags, languages, people
 from accounts.forms import CardForm, CardNameForm, MailsForm, ProfileForm
 from accounts.models import IdTag, User
 from accounts.pages import post_or_back_to
@@ -44,9 +47,20 @@ def switch_language(request: HttpRequest) -> HttpResponse:
     """Django's own switch; whoever is logged in is written to in this language, too."""
     answer = set_language(request)
     language = request.POST.get("language", "")
-    if isinstance(request.user, User) and language in dict(settings.LANGUAGES):
-        people.set_language(request.user, language)
+    if language in dict(settings.LANGUAGES):
+        languages.keep(answer)
+        if isinstance(request.user, User):
+            people.set_language(request.user, language)
     return answer
+
+
+class Logout(LogoutView):
+    """With the person their language goes."""
+
+    def post(self, *arguments: Any, **options: Any) -> HttpResponse:
+        response: HttpResponse = super().post(*arguments, **options)
+        languages.take_back(self.request, response)
+        return response
 
 
 @login_required

@@ -2,6 +2,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+import accounts.views
 from sharecharge import api, views, webapp
 
 # Operators log in where everybody does; whoever is no operator is told so.
@@ -16,6 +17,7 @@ urlpatterns = [
     path("offline/", webapp.offline, name="offline"),
     re_path(r"^ocpp(?:/.*)?$", views.wallbox_address),
     path("api/", include(api.urlpatterns)),
+    path("accounts/logout/", accounts.views.Logout.as_view(), name="account_logout"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),

@@ -163,7 +163,7 @@ def test_earnings_by_month_and_as_a_table(online: Charger, bob: User, alice: Use
     assert page.count("<tr data-month") == 12
     table = b"".join(client_of(bob).get("/my/earnings/export.csv")).decode()
     [heading, line] = table.splitlines()
-    assert heading.endswith("Driver,Platform fee,Earned")
+    assert heading.endswith("Driver,Platform fee,Earned,Of it taken back")
     assert line.endswith("27.50,CZK,Alice,2.75,24.75")
     assert client_of(alice).get("/my/earnings/").url == "/my/become-owner/"
 

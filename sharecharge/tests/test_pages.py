@@ -96,6 +96,45 @@ def test_a_new_device_speaks_as_letters_do(alice: User):
     assert 'lang="en"' in device.get("/wallet/").content.decode().partition("<head>")[0]
 
 
+def test_on_a_shared_device_each_reads_the_own_language(alice: User, bob: User):
+    """Whether the one before logs out or is forgotten, until somebody chooses there."""
+    for person, language in ((alice, "cs"), (bob, "en")):
+        person.set_password(PASSWORD)
+        person.save()
+        people.set_language(person, language)
+    device = Client(headers={"Accept-Language": "en"})
+
+    def spoken(person: User | None = None) -> str:
+        if person is not None:
+            device.post("/accounts/login/", {"login": person.email, "password": PASSWORD})
+        return device.get("/", follow=True).content.decode().partition('<html lang="')[2][:2]
+
+    assert spoken(alice) == "cs"
+    device.post("/accounts/logout/")
+    assert spoken() == "en"
+    assert spoken(alice) == "cs"
+    device.cookies.pop("sessionid")
+    assert spoken(bob) == "en"
+    device.post(reverse("set_language"), {"language": "cs", "next": "/"})
+    device.post("/accounts/logout/")
+    assert [spoken(), spoken(alice)] == ["cs", "cs"]
+    people.set_language(bob, "en")
+    device.post("/accounts/logout/")
+    assert spoken(bob) == "cs"
+
+
+def test_who_has_no_language_does_not_read_that_of_the_one_before(alice: User, bob: User):
+    for person in (alice, bob):
+        person.set_password(PASSWORD)
+        person.save()
+    people.set_language(alice, "cs")
+    device = Client(headers={"Accept-Language": "en"})
+    device.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+    device.cookies.pop("sessionid")
+    device.post("/accounts/login/", {"login": bob.email, "password": PASSWORD})
+    assert 'lang="en"' in device.get("/wallet/").content.decode().partition("<head>")[0]
+
+
 def test_it_switches_the_language(db):
     client = Client()
     assert 'lang="en"' in client.get("/").content.decode()
