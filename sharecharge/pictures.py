@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from sharecharge.testing.site import (
     Site,
     Wallbox,
     environment_of,
-    now,
     running_server,
 )
 
@@ -42,10 +41,11 @@ PAGES = {
     "earnings": ("owner", "/my/earnings/", ("phone-light", "desk-dark")),
     "operators": ("operator", "/admin/", ("desk-light",)),
 }
-# kWh of each month, from eleven months ago on.
-MONTHS_KWH = (38, 52, 61, 44, 70, 66, 81, 95, 74, 102, 118, 64)
-RATED_KW = 11
-ENERGY_WH, TOOK = 8_400, timedelta(minutes=48)
+# kWh of each month, from eleven months ago to the last one, and of yesterday and today.
+MONTHS_KWH = (38, 52, 61, 44, 70, 66, 81, 95, 74, 102, 118)
+YESTERDAY_KWH, TODAY_KWH = 52, 14
+# Somebody has been charging for so long.
+POWER_W, MINUTES, SAMPLE_MINUTES = 10_560, 60, 2
 
 
 def main() -> None:
@@ -81,12 +81,20 @@ def connect(scene: dict[str, Any], url: str) -> list[Wallbox]:
         wallbox.status("Available")
         wallboxes.append(wallbox)
     first = wallboxes[0]
-    start = first.call("StartTransaction", connectorId=1, idTag=scene["card"], meterStart=0, timestamp=now(before=TOOK))
     first.status("Charging")
-    scene["session"] = start["transactionId"]
-    for step in range(1, 9):
-        first.measure(start["transactionId"], step * ENERGY_WH // 8, at=now(before=TOOK * (8 - step) / 8))
+    scene["session"] = charge(first, scene["card"])
     return wallboxes
+
+
+def charge(wallbox: Wallbox, card: str) -> int:
+    """Tells of an hour that ends now, as a wallbox does that was offline meanwhile. Gives the session."""
+    end = datetime.now(UTC)
+    moments = {minute: end - timedelta(minutes=MINUTES - minute) for minute in range(0, MINUTES + 1, SAMPLE_MINUTES)}
+    start = {"connectorId": 1, "idTag": card, "meterStart": 0, "timestamp": moments[0].isoformat()}
+    session: int = wallbox.call("StartTransaction", **start)["transactionId"]
+    for minute, at in moments.items():
+        wallbox.measure(session, POWER_W * minute // 60, power_w=POWER_W, at=at.isoformat())
+    return session
 
 
 def take(site: Site, scene: dict[str, Any]) -> None:
@@ -110,16 +118,19 @@ def take(site: Site, scene: dict[str, Any]) -> None:
 
 
 def fill() -> dict[str, Any]:
-    """People and chargers of the demo, and a year of charging at the first one."""
+    """People and chargers of the demo, and a year of charging: until yesterday at the first one, today at the next."""
     from accounts.models import IdTag, User
+    from chargers import statistics
     from chargers.models import Charger
     from sharecharge import demonstration
 
     spots = demonstration.make_cast()
-    charger = Charger.objects.get(identity=spots[0].credentials.identity)
+    charger, another = (Charger.objects.get(identity=spot.credentials.identity) for spot in spots[:2])
     driver = User.objects.get(email=demonstration.DRIVER)
-    for months_ago, kwh in enumerate(reversed(MONTHS_KWH)):
-        charge_at(charger, driver, months_ago, kwh)
+    today = statistics.today()
+    for day, kwh in history(today):
+        charge_on(charger, driver, day, kwh)
+    charge_on(another, driver, today, TODAY_KWH)
     return {
         "wallboxes": [(spot.credentials.identity, spot.credentials.password) for spot in spots],
         "card": IdTag.objects.cards_of(User.objects.get(email="neighbour1@example.org")).get().uid,
@@ -132,8 +143,18 @@ def fill() -> dict[str, Any]:
     }
 
 
-def charge_at(charger: Any, driver: Any, months_ago: int, kwh: int) -> None:
-    """One long session, billed as any other."""
+def history(today: date) -> list[tuple[date, int]]:
+    """One day in each of the months before, and yesterday if it is one of this month, each with its kWh."""
+    days, month = [], today.replace(day=1)
+    for kwh in reversed(MONTHS_KWH):
+        month = (month - timedelta(days=1)).replace(day=1)
+        days.append((month.replace(day=15), kwh))
+    yesterday = today - timedelta(days=1)
+    return [*reversed(days), *([(yesterday, YESTERDAY_KWH)] if yesterday.month == today.month else [])]
+
+
+def charge_on(charger: Any, driver: Any, day: date, kwh: int) -> None:
+    """One session from midnight on, billed as any other; of today only what fits in so far."""
     from django.utils import timezone
 
     from chargers import settlement, statistics
@@ -141,17 +162,14 @@ def charge_at(charger: Any, driver: Any, months_ago: int, kwh: int) -> None:
     from ocpp_gateway import provisioning
 
     connector = charger.connectors.get()
-    now = timezone.localtime()
-    year, month = divmod(now.year * 12 + now.month - 1 - months_ago, 12)
-    end = now.replace(year=year, month=month + 1, day=15) if months_ago else now
-    # The last one is of today, whatever time it is.
-    length = timedelta(hours=12) if months_ago else (end - statistics.midnight(statistics.today())) / 2
-    kwh = max(1, min(kwh, int(length / timedelta(hours=1) * RATED_KW)))
+    begin = statistics.midnight(day)
+    end = min(begin + timedelta(hours=kwh * 1000 / POWER_W), timezone.now())
+    energy_wh = round((end - begin).total_seconds() * POWER_W / 3600)
     provisioning.fund(driver, amount=kwh * connector.price_per_kwh)
     session = ChargingSession.objects.create(
         charger=charger, connector=connector, user=driver, owner=charger.owner, status="ended", closed_by="stop",
-        started_at=end - length, start_received_at=end - length, ended_at=end, stop_received_at=end,
-        meter_start_wh=0, meter_stop_wh=kwh * 1000, tariff=connector.tariff.snapshot(), fee_basis_points=1000,
+        started_at=begin, start_received_at=begin, ended_at=end, stop_received_at=end, meter_start_wh=0,
+        meter_stop_wh=energy_wh, tariff=connector.tariff.snapshot(), fee_basis_points=1000,
     )  # fmt: skip
     settlement.settle(session.pk)
 

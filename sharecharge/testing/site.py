@@ -14,7 +14,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +95,15 @@ class Wallbox:
         self.call("StatusNotification", connectorId=1, errorCode="NoError", status=status)
 
     def measure(self, transaction: int, energy_wh: int, *, power_w: int = 10_560, at: str = "") -> None:
+        """One sample, of this moment if it is not told which."""
         energy = {"value": str(energy_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
         power = {"value": str(power_w), "measurand": "Power.Active.Import", "unit": "W"}
         sample = {"timestamp": at or now(), "sampledValue": [energy, power]}
         self.call("MeterValues", connectorId=1, transactionId=transaction, meterValue=[sample])
 
 
-def now(*, before: timedelta = timedelta()) -> str:
-    """What a charger's clock says, or said so long before."""
-    return (datetime.now(UTC) - before).isoformat()
+def now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 class Site:
