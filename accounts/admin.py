@@ -7,6 +7,7 @@ from urllib.parse import quote
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
@@ -14,12 +15,13 @@ from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from accounts import id_tags, keyset, logins, people, service_keys, tokens, webhooks
 from accounts.models import ApiToken, Delivery, IdTag, Letter, Login, ServiceKey, User, Webhook
@@ -50,19 +52,44 @@ class KeptAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def for_each(self, request: HttpRequest, rows: QuerySet[Any], action: Any) -> None:
-        """One domain call per row; what is refused is told with its reason."""
+    def for_each(self, request: HttpRequest, rows: QuerySet[Any], action: Any, *, is_only_asked: bool = False) -> None:
+        """One domain call per row; what is refused is told with its reason, what is done stands in the row's history.
+
+        `is_only_asked`: a charger was asked, and has not answered yet.
+        """
+        name = dict(self.get_action_choices(request, [])).get(request.POST.get("action", ""), "")
         done = 0
         for row in rows:
             try:
                 action(row)
+                self.log_change(request, row, str(name))
                 done += 1
             except Refused as refusal:
                 self.message_user(request, f"{row}: {refusal}", messages.ERROR)
         if done:
-            self.message_user(
-                request, ngettext("Done for %(done)s row.", "Done for %(done)s rows.", done) % {"done": done}
+            one, many = (
+                (gettext_noop("Asked %(done)s charger."), gettext_noop("Asked %(done)s chargers."))
+                if is_only_asked
+                else (gettext_noop("Done for %(done)s row."), gettext_noop("Done for %(done)s rows."))
             )
+            self.message_user(request, ngettext(one, many, done) % {"done": done})
+
+    def is_sure(self, request: HttpRequest) -> bool:
+        return "sure" in request.POST
+
+    def ask(self, request: HttpRequest, rows: QuerySet[Any], *, title: str, consequence: str) -> TemplateResponse:
+        """Before what cannot be undone: which rows, and what will become of them."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "consequence": consequence,
+            "rows": rows,
+            "action": request.POST.get("action", ""),
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "opts": self.opts,
+            "list_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+        }
+        return TemplateResponse(request, "admin/sure.html", context)
 
 
 class ReadOnlyAdmin(KeptAdmin):
@@ -208,7 +235,7 @@ class UserEditForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(KeptAdmin, DjangoUserAdmin):
     form = UserEditForm
     add_form = UserAddForm
     ordering = ("email",)
@@ -233,21 +260,28 @@ class UserAdmin(DjangoUserAdmin):
     def lists(self, user: User) -> str:
         return links(user.pk, self.ways)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nobody locks out oneself: the last operator could not be helped by anybody."""
+        fields = super().get_readonly_fields(request, obj)
+        return (*fields, "role", "is_active") if obj is not None and obj == request.user else fields
 
     @admin.action(description=gettext_lazy("Switch off (instead of deleting)"))
-    def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        for user in users:
+    def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> TemplateResponse | None:
+        if not self.is_sure(request):
+            consequence = _("They are logged out, and their cards and chargers serve nobody until you switch them on.")
+            return self.ask(request, users, title=_("Switch off these people?"), consequence=consequence)
+
+        def act(user: User) -> None:
             if user == request.user:
-                self.message_user(request, _("You cannot switch off yourself."), messages.ERROR)
-            else:
-                people.set_active(user, active=False)
+                raise Refused("yourself", _("You cannot switch off yourself."))
+            people.set_active(user, active=False)
+
+        self.for_each(request, users, act)
+        return None
 
     @admin.action(description=gettext_lazy("Switch on"))
     def switch_on(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        for user in users:
-            people.set_active(user, active=True)
+        self.for_each(request, users, lambda user: people.set_active(user, active=True))
 
 
 class IdTagForm(forms.ModelForm):

@@ -1,7 +1,7 @@
 """The ledger for operators: read-only. The one thing to do is a reversal, which is a further transfer."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -40,6 +40,19 @@ name_fields(LedgerCheck, cleared_by=gettext_lazy("cleared by"))
 UserAdmin.ways += [Way(f"billing.{name}", "user__id__exact={}") for name in ("account", "topup", "payout")]
 OF_AN_ACCOUNT = tuple(Way(f"billing.{name}", "account__id__exact={}") for name in ("entry", "hold"))
 BALANCE, HELD = money_column("balance", gettext_lazy("balance")), money_column("held", gettext_lazy("on hold"))
+
+
+class MoneyPage:
+    """Its page tells amounts as its list does. Before the admin's own class; nobody changes these rows."""
+
+    amounts: ClassVar[dict[str, Any]] = {"amount": money_column("amount", gettext_lazy("amount"))}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        names = super().get_fields(request, obj)  # type: ignore[misc]
+        return [self.amounts.get(name, name) for name in names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), *self.amounts.values()]  # type: ignore[misc]
 
 
 def accounts_of(text: str) -> list[int]:
@@ -152,7 +165,7 @@ class TransferAdmin(EndlessAdmin):
 
 
 @admin.register(Entry)
-class EntryAdmin(EndlessAdmin):
+class EntryAdmin(MoneyPage, EndlessAdmin):
     list_display = ("id", "transfer", "account", money_column("amount", gettext_lazy("amount")))
     list_filter = ("account__kind", "transfer__kind")
     search_help_text = gettext_lazy("The whole reference of a transfer, or a person")
@@ -176,7 +189,7 @@ class ActiveHoldFilter(admin.SimpleListFilter):
 
 
 @admin.register(Hold)
-class HoldAdmin(EndlessAdmin):
+class HoldAdmin(MoneyPage, EndlessAdmin):
     list_display = (
         "reference",
         "account",
@@ -205,7 +218,7 @@ class ProviderFilter(admin.SimpleListFilter):
 
 
 @admin.register(TopUp)
-class TopUpAdmin(EndlessAdmin):
+class TopUpAdmin(MoneyPage, EndlessAdmin):
     list_display = (
         "id",
         "user",
@@ -226,7 +239,8 @@ class TopUpAdmin(EndlessAdmin):
 
 
 @admin.register(Tariff)
-class TariffAdmin(ReadOnlyAdmin):
+class TariffAdmin(MoneyPage, ReadOnlyAdmin):
+    amounts: ClassVar[dict[str, Any]] = {"price_per_kwh": money_column("price_per_kwh", gettext_lazy("price per kWh"))}
     list_display = ("id", "owner", money_column("price_per_kwh", gettext_lazy("price per kWh")), "created_at")
     search_fields = ("owner__email", "owner__name")
     date_hierarchy = "created_at"
@@ -234,7 +248,7 @@ class TariffAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Payout)
-class PayoutAdmin(ReadOnlyAdmin):
+class PayoutAdmin(MoneyPage, ReadOnlyAdmin):
     list_display = (
         "id",
         "user",
@@ -252,9 +266,13 @@ class PayoutAdmin(ReadOnlyAdmin):
     actions = ("pay", "refuse")
 
     @admin.action(description=gettext_lazy("The money was sent"))
-    def pay(self, request: HttpRequest, chosen: QuerySet[Payout]) -> None:
+    def pay(self, request: HttpRequest, chosen: QuerySet[Payout]) -> TemplateResponse | None:
         assert isinstance(request.user, User)
+        if not self.is_sure(request):
+            consequence = _("The amounts leave the wallets for good. Do this when the bank has sent the money.")
+            return self.ask(request, chosen, title=_("Was the money sent?"), consequence=consequence)
         self.for_each(request, chosen, partial(payouts.pay, by=request.user))
+        return None
 
     @admin.action(description=gettext_lazy("Refuse, and give the money back to the wallet"))
     def refuse(self, request: HttpRequest, chosen: QuerySet[Payout]) -> TemplateResponse | None:
@@ -323,7 +341,8 @@ class LedgerCheckAdmin(EndlessAdmin):
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(EndlessAdmin):
+class CheckpointAdmin(MoneyPage, EndlessAdmin):
+    amounts: ClassVar[dict[str, Any]] = {"total": money_column("total", gettext_lazy("sum"))}
     list_display = ("account", money_column("total", gettext_lazy("sum")), "last_entry")
     search_help_text = gettext_lazy("A person")
     list_select_related = ("account__user",)

@@ -127,7 +127,7 @@ class Entry(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.account}: {self.amount}"
+        return f"{self.account}: {units.money(self.amount)}"
 
 
 class Checkpoint(models.Model):
@@ -142,7 +142,7 @@ class Checkpoint(models.Model):
         verbose_name_plural = _("checkpoints")
 
     def __str__(self) -> str:
-        return f"{self.account}: {self.total}"
+        return f"{self.account}: {units.money(self.total)}"
 
 
 STANDS = Q(cleared_at=None) & ~Q(breaches=[])
@@ -213,7 +213,7 @@ class Hold(models.Model):
         return self.reference.startswith("payout:")
 
     def __str__(self) -> str:
-        return f"{self.reference}: {self.amount}"
+        return f"{self.reference}: {units.money(self.amount)}"
 
 
 class Tariff(models.Model):
@@ -293,7 +293,7 @@ class TopUp(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.amount}"
+        return f"{self.user}: {units.money(self.amount)}"
 
 
 class Payout(models.Model):
@@ -332,7 +332,7 @@ class Payout(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.amount}"
+        return f"{self.user}: {units.money(self.amount)}"
 
     @property
     def reference(self) -> str:

@@ -93,6 +93,8 @@ def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
         problem = ProblemReport.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=problem.pk)
         if problem.closed_at is not None:
             raise Refused("report_closed", CLOSED)
+        if problem.answerer == "operator" and not by.is_staff:
+            raise Refused("operator_answered", _("An operator has answered this. Only an operator may change that."))
         if text.splitlines() == problem.answer.splitlines():  # a browser ends lines in a way of its own
             return problem
         problem.answer, problem.answered_by, problem.answered_at = text, by, timezone.now()

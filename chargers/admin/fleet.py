@@ -6,7 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import (
@@ -26,6 +28,7 @@ from chargers.models import (
     Charger,
     Connector,
 )
+from sharecharge.errors import Refused
 
 # What `registry.change` knows.
 THEIR_OWNERS_TOO = frozenset({
@@ -137,21 +140,34 @@ class ChargerAdmin(KeptAdmin):
     @admin.action(description=_("Read the configuration"))
     def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by))
+        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by), is_only_asked=True)
 
     @admin.action(description=_("Ask for the state"))
     def refresh(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.refresh(it, by=by))
+        self.for_each(request, chargers, lambda it: control.refresh(it, by=by), is_only_asked=True)
 
     @admin.action(description=_("Restart (not where a car charges)"))
     def restart(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.reset(it, by=by))
+        self.for_each(request, chargers, lambda it: control.reset(it, by=by), is_only_asked=True)
 
     @admin.action(description=_("Delete (history and money stay)"))
-    def delete_softly(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
-        self.for_each(request, chargers, registry.delete)
+    def delete_softly(self, request: HttpRequest, chargers: QuerySet[Charger]) -> TemplateResponse | None:
+        if not self.is_sure(request):
+            consequence = gettext(
+                "They may not connect any more, and nobody finds them. Their photos go; sessions and money stay. This"
+                " cannot be undone."
+            )
+            return self.ask(request, chargers, title=gettext("Delete these chargers?"), consequence=consequence)
+
+        def act(charger: Charger) -> None:
+            if charger.deleted_at is not None:
+                raise Refused("charger_deleted", _("It is deleted already."))
+            registry.delete(charger)
+
+        self.for_each(request, chargers, act)
+        return None
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -199,12 +199,18 @@ class ChargingSessionAdmin(EndedAdmin):
     @admin.action(description=_("Stop charging (asks the charger)"))
     def stop_remotely(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:
         by = operator(request)
-        self.for_each(request, rows, lambda session: commands.request_remote_stop(session, user=by))
+        self.for_each(request, rows, lambda session: commands.request_remote_stop(session, user=by), is_only_asked=True)
 
     @admin.action(description=_("Close without the charger and bill the last reading"))
-    def close(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:
+    def close(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> TemplateResponse | None:
         by = operator(request)
+        if not self.is_sure(request):
+            consequence = gettext(
+                "Their chargers are not asked, and may go on charging: what comes after the last reading is not paid."
+            )
+            return self.ask(request, rows, title=gettext("Close these sessions?"), consequence=consequence)
         self.for_each(request, rows, lambda session: sessions.close(session, by=by))
+        return None
 
 
 class ContextFilter(LatestValuesFilter):

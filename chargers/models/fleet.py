@@ -29,7 +29,7 @@ def silence_limit(now: datetime | None = None) -> datetime:
 def is_listed() -> Q:
     """As one condition of a row: a join with DISTINCT would sort a whole box of the map, EXISTS may read all plugs."""
     plug = Subquery(Connector.objects.filter(charger=OuterRef("pk")).order_by().values("pk")[:1])
-    return Q(IsNull(plug, False), is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC)
+    return Q(IsNull(plug, False), is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC, owner__is_active=True)
 
 
 def has_plug(plugs: Q) -> Q:

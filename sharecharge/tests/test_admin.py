@@ -159,7 +159,7 @@ def run_action(client: Client, model: type, action: str, *rows, **extra):
 
 
 def test_it_switches_people_off_but_not_oneself(oscar: User, alice: User, client_of):
-    run_action(client_of(oscar), User, "switch_off", alice, oscar)
+    run_action(client_of(oscar), User, "switch_off", alice, oscar, sure="yes")
     alice.refresh_from_db()
     oscar.refresh_from_db()
     assert not alice.is_active
@@ -347,7 +347,7 @@ def test_a_plug_that_it_changes_is_told_to_open_maps(oscar: User, connector: Con
 
 def test_it_refuses_to_delete_a_charger_in_use(oscar: User, held: ChargingSession, client_of):
     ChargingSession.objects.filter(pk=held.pk).update(status="running", review_reasons=[])
-    page = run_action(client_of(oscar), Charger, "delete_softly", held.charger)
+    page = run_action(client_of(oscar), Charger, "delete_softly", held.charger, sure="yes")
     assert "A car is charging here" in page.content.decode()
     assert Charger.objects.live().filter(pk=held.charger_id).exists()
 
@@ -404,7 +404,7 @@ def test_an_operator_decides_about_payouts(oscar: User, alice: User, client_of):
         payouts.request(alice, amount=100, bank_account="123456/0100", idempotency_key=key) for key in ("one", "two")
     )
     operator, page = client_of(oscar), address(Payout, "changelist")
-    operator.post(page, {"action": "pay", "_selected_action": [sent.pk]})
+    operator.post(page, {"action": "pay", "sure": "yes", "_selected_action": [sent.pk]})
     asked = operator.post(page, {"action": "refuse", "_selected_action": [refused.pk]})
     assert "123456/0100" in asked.content.decode()
     operator.post(page, {"action": "refuse", "_selected_action": [refused.pk], "reason": "no such account"})
@@ -415,7 +415,7 @@ def test_an_operator_decides_about_payouts(oscar: User, alice: User, client_of):
 
 def test_a_payout_that_cannot_be_paid_is_told_with_the_reason(oscar: User, alice: User, client_of):
     Payout.objects.create(user=alice, amount=100, bank_account="1/0100")
-    chosen = {"action": "pay", "_selected_action": [Payout.objects.get().pk]}
+    chosen = {"action": "pay", "sure": "yes", "_selected_action": [Payout.objects.get().pk]}
     page = client_of(oscar).post(address(Payout, "changelist"), chosen, follow=True)
     assert "The money for this payout is not on hold." in page.content.decode()
 

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts import people
 from accounts.models import User
 from billing import units
-from billing.models import Account, Entry, TopUp, Transfer
-from chargers import settlement
+from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
+from chargers import problems, settlement
 from chargers.models import Charger, ChargingSession, Message
 from chargers.tests.test_session_pages import make_session
-from sharecharge.tests.test_admin import address
+from sharecharge.errors import Refused
+from sharecharge.tests.test_admin import address, run_action
 
 
 @pytest.fixture
@@ -75,3 +78,79 @@ def test_the_message_log_tells_seconds_and_answers(online: Charger, operator: Cl
     page = text_of(operator, address(Message, "changelist"))
     assert f"{timezone.localtime(at):%H:%M:%S}" in page
     assert '[3,"7",{}]' in page
+
+
+# ------------------------------------------------------------------------------------------------ what is done there
+
+
+def test_pages_of_money_tell_it_as_their_lists_do(billed: ChargingSession, bob: User, operator: Client):
+    payout = Payout.objects.create(user=bob, amount=2_000, bank_account="1/0100")
+    hold = Hold.objects.create(
+        account=Account.objects.get(user=bob, kind=Account.Kind.WALLET), amount=2_000, reference="x"
+    )
+    rows = [payout, hold, TopUp.objects.first(), billed.connector.tariff, Entry.objects.first()]
+    for row in rows:
+        page = text_of(operator, address(type(row), "change", row.pk))
+        assert "Kč" in page, row
+        assert "20.00 Kč" in page or type(row) not in (Payout, Hold)
+        assert f">{getattr(row, 'amount', 500)}<" not in page, row
+
+
+def test_what_cannot_be_undone_is_asked_first(online: Charger, alice: User, oscar: User, operator: Client):
+    session = make_session(online, alice)
+    payout = Payout.objects.create(user=alice, amount=2_000, bank_account="1/0100")
+    for row, action in ((online, "delete_softly"), (session, "close"), (payout, "pay"), (alice, "switch_off")):
+        asked = run_action(operator, type(row), action, row).content.decode()
+        assert 'name="sure"' in asked, action
+        row.refresh_from_db()
+    assert (online.deleted_at, session.status, payout.status, alice.is_active) == (None, "running", "requested", True)
+
+
+def test_what_was_done_stands_in_the_history(online: Charger, alice: User, operator: Client):
+    page = run_action(operator, User, "switch_off", alice, sure="yes").content.decode()
+    assert "Done for 1 row." in page
+    history = text_of(operator, reverse("admin:accounts_user_history", args=[alice.pk]))
+    assert "Switch off (instead of deleting)" in history
+    run_action(operator, Charger, "delete_softly", online, sure="yes")
+    assert "Delete (history and money stay)" in text_of(
+        operator, reverse("admin:chargers_charger_history", args=[online.pk])
+    )
+    again = run_action(operator, Charger, "delete_softly", online, sure="yes").content.decode()
+    assert "It is deleted already." in again
+    assert "Done for" not in again
+
+
+def test_a_charger_that_was_asked_is_not_said_to_have_done_it(online: Charger, alice: User, operator: Client):
+    page = run_action(operator, ChargingSession, "stop_remotely", make_session(online, alice)).content.decode()
+    assert "Asked 1 charger." in page
+    assert "Done" not in page
+
+
+def test_an_operator_cannot_lock_out_oneself(oscar: User, operator: Client):
+    page = text_of(operator, address(User, "change", oscar.pk))
+    assert 'name="role"' not in page
+    assert 'name="is_active"' not in page
+    form = {"email": oscar.email, "name": "Oscar", "role": "driver"}
+    operator.post(address(User, "change", oscar.pk), form)
+    oscar.refresh_from_db()
+    assert oscar.is_staff
+    assert oscar.is_active
+
+
+def test_chargers_of_who_was_switched_off_are_not_on_the_map(online: Charger, bob: User):
+    assert online.code in Client().get("/map/data/?box=40,10,60,20").content.decode()
+    people.set_active(bob, active=False)
+    assert online.code not in Client().get("/map/data/?box=40,10,60,20").content.decode()
+
+
+def test_an_owner_does_not_overwrite_an_operators_answer(
+    online: Charger, alice: User, oscar: User, bob: User, client_of
+):
+    report = problems.report(problems.Subject(online), by=alice, kind=problems.Kind.PLUG, text="Bent.")
+    problems.answer(report, by=oscar, text="We send somebody.")
+    page = client_of(bob).get(reverse("problem", args=[report.pk])).content.decode()
+    assert "The operator answered" in page
+    assert "Change the answer" not in page
+    with pytest.raises(Refused, match="Only an operator"):
+        problems.answer(report, by=bob, text="No.")
+    assert problems.answer(report, by=oscar, text="Tomorrow.").answer == "Tomorrow."
