@@ -271,10 +271,12 @@ def doubt_texts(row: ChargingSession) -> list[str]:
 
 
 def release_offer(row: ChargingSession, *, energy_wh: int | None = None) -> Shape:
-    """What the release of a held session bills: by default what its readings give."""
-    energy_wh = settlement.assess(row).energy_wh if energy_wh is None else energy_wh
+    """What the release of a held session bills: by default what its readings give, be it believable or not."""
+    assessment = settlement.assess(row)
+    energy_wh = assessment.energy_wh if energy_wh is None else energy_wh
     amount = pricing.cost(row.price, pricing.Consumption(energy_wh))
-    return {"session": row, "energy_wh": energy_wh, "amount": amount, "reasons": doubt_texts(row)}
+    most = assessment.believable_wh if assessment.believable_wh < energy_wh else None
+    return {"session": row, "energy_wh": energy_wh, "amount": amount, "reasons": doubt_texts(row), "most_wh": most}
 
 
 def _measured_text(at: datetime | None) -> str:

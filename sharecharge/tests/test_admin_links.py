@@ -96,6 +96,16 @@ def test_pages_of_money_tell_it_as_their_lists_do(billed: ChargingSession, bob: 
         assert f">{getattr(row, 'amount', 500)}<" not in page, row
 
 
+def test_a_release_says_what_is_believable(online: Charger, alice: User, operator: Client):
+    now = timezone.now()
+    over = {"status": "ended", "closed_by": "stop", "ended_at": now, "stop_received_at": now}
+    session = make_session(online, alice, **over, meter_stop_wh=81_000, review_reasons=["register_jumped"])
+    most = settlement.assess(session).believable_wh
+    asked = run_action(operator, ChargingSession, "release", session).content.decode()
+    assert f"can have delivered {units.kwh(most)} at most" in asked
+    assert units.kwh(80_000) in asked
+
+
 def test_what_cannot_be_undone_is_asked_first(online: Charger, alice: User, oscar: User, operator: Client):
     session = make_session(online, alice)
     payout = Payout.objects.create(user=alice, amount=2_000, bank_account="1/0100")
