@@ -236,6 +236,11 @@ class UserAdmin(DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            people.tell_switched(obj)
+
     @admin.action(description=gettext_lazy("Switch off (instead of deleting)"))
     def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> None:
         for user in users:
