@@ -265,6 +265,11 @@ class UserAdmin(KeptAdmin, DjangoUserAdmin):
         fields = super().get_readonly_fields(request, obj)
         return (*fields, "role", "is_active") if obj is not None and obj == request.user else fields
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            people.tell_switched(obj)
+
     @admin.action(description=gettext_lazy("Switch off (instead of deleting)"))
     def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> TemplateResponse | None:
         if not self.is_sure(request):

@@ -1,11 +1,16 @@
 """People: what they become. No row is ever deleted: the books point to it. A name can be forgotten."""
 
+from collections.abc import Callable
+
 from allauth.account.models import EmailAddress
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import FORGOTTEN_DOMAIN, User
 from sharecharge.errors import Refused
+
+# What other rooms tell once somebody was switched off or on; they add it when they are loaded.
+SWITCHED: list[Callable[[User], None]] = []
 
 
 class PersonRequest(HttpRequest):
@@ -24,6 +29,12 @@ def set_active(user: User, *, active: bool) -> None:
     """Off: logins, open browser sessions and cards stop at once; the history stays."""
     user.is_active = active
     user.save(update_fields=["is_active"])
+    tell_switched(user)
+
+
+def tell_switched(user: User) -> None:
+    for tell in SWITCHED:
+        tell(user)
 
 
 def rename(user: User, *, name: str) -> None:
@@ -62,3 +73,5 @@ def change(user: User, *, by: User, name: str = "", role: str = "", is_active: b
     # Nothing else: what another operator has changed meanwhile stays.
     User.objects.filter(pk=user.pk).update(**changed)
     user.refresh_from_db()
+    if "is_active" in changed:
+        tell_switched(user)

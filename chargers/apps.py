@@ -7,4 +7,7 @@ class ChargersConfig(AppConfig):
     verbose_name = _("Chargers and sessions")
 
     def ready(self) -> None:
-        from chargers import correspondence  # noqa: F401 - the composers register themselves
+        from accounts import people
+        from chargers import correspondence, live  # noqa: F401 - the composers register themselves
+
+        people.SWITCHED.append(live.publish_owner)

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     USER_INACTIVE = "user_inactive"
     CHARGER_OFF = "charger_off"
     NOT_SHARED = "not_shared"
+    OWNER_INACTIVE = "owner_inactive"
     CLOSED_NOW = "closed_now"
     PRIVATE = "private"
     NO_CONNECTOR = "no_connector"
@@ -48,6 +49,7 @@ SENTENCES = {
     Reason.USER_INACTIVE: _("This account was closed."),
     Reason.CHARGER_OFF: _("This charger is switched off by the operator."),
     Reason.NOT_SHARED: _("The owner does not share this charger at the moment."),
+    Reason.OWNER_INACTIVE: _("The account of this charger's owner is switched off."),
     Reason.CLOSED_NOW: _("The owner does not share this charger at this time of the week."),
     Reason.PRIVATE: _("This charger is for its owner only."),
     Reason.NO_CONNECTOR: _("This charger has no such connector."),
@@ -66,6 +68,7 @@ OWNERS_WORDS = {
     Reason.USER_INACTIVE: _("the account of its holder is closed"),
     Reason.CHARGER_OFF: _("the operator has switched this charger off"),
     Reason.NOT_SHARED: _("you do not share this charger at the moment"),
+    Reason.OWNER_INACTIVE: _("your account was switched off"),
     Reason.CLOSED_NOW: _("it was outside the hours that you have set"),
     Reason.PRIVATE: _("this charger is for you only"),
     Reason.NO_CONNECTOR: _("the charger cannot have such a plug"),
@@ -229,7 +232,9 @@ def _check_place(charger: Charger, user: User, at: datetime) -> Reason | None:
         return None
     if charger.access == Charger.Access.PRIVATE:
         return Reason.PRIVATE
-    if not (charger.is_sharing and charger.owner.is_active):
+    if not charger.owner.is_active:
+        return Reason.OWNER_INACTIVE
+    if not charger.is_sharing:
         return Reason.NOT_SHARED
     return None if charger.is_open_at(at) else Reason.CLOSED_NOW
 

@@ -227,7 +227,7 @@ class PlaceConsumer(Watcher):
 
     def charger(self) -> Charger:
         code = self.scope["url_route"]["kwargs"]["code"].lower()
-        charger = shapes.with_connectors(Charger.objects.live()).filter(code=code).first()
+        charger = shapes.with_connectors(Charger.objects.live().select_related("owner")).filter(code=code).first()
         if charger is None or not visibility.may_open(charger, self.user):
             raise Closed(NOT_FOUND)
         return charger

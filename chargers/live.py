@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from accounts.models import User
 from chargers.models import Charger, ChargingSession
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,11 @@ def publish_chargers(charger_ids: Collection[int]) -> None:
     """The same for many at once, of which only the keys are known: maps look by themselves what they may show."""
     groups = [(key, group) for key in charger_ids for group in (charger_group(key), MAP_GROUP)]
     _send_on_commit([(group, {"type": "charger.changed", "charger": key}) for key, group in groups])
+
+
+def publish_owner(owner: User) -> None:
+    """Who may see this person's chargers: the account was switched off or on."""
+    publish_chargers(list(Charger.objects.owned_by(owner).values_list("pk", flat=True)))
 
 
 def publish_attempt(charger_id: int) -> None:

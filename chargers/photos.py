@@ -96,7 +96,7 @@ def _lock(photo: Photo) -> Charger:
 def is_public(photo: Photo) -> bool:
     """Whoever asks may have it: no need to know who."""
     charger = photo.charger
-    return photo.is_for_everybody and charger.deleted_at is None and charger.access == Charger.Access.PUBLIC
+    return photo.is_for_everybody and charger.deleted_at is None and visibility.is_public(charger)
 
 
 def may_see(photo: Photo, user: User | None) -> bool:

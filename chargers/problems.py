@@ -15,6 +15,7 @@ Kind = ProblemReport.Kind
 
 # Of one person that nobody has answered. Whoever has more writes letters, not reports.
 MOST_OPEN = 20
+OPERATORS = _("An operator has answered already, so your answer was not saved.")
 CLOSED = _("This report is closed, so the answer was not saved.")
 
 
@@ -83,9 +84,9 @@ def _may_see(session: ChargingSession, by: User) -> bool:
 
 def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
     """By the charger's owner or an operator. A later answer replaces an earlier one; each is told to the reporter.
-    The same words again are no other answer, and stay their author's.
+    The same words again are no other answer, and stay their author's. What an operator said, only operators change.
 
-    Refused: `by` is neither, or the report is closed.
+    Refused: `by` is neither, the report is closed, or an owner would replace an operator's answer.
     """
     if not may_answer(problem, by):
         raise Refused("not_yours", _("The owner of the charger or an operator answers this."), status=403)
@@ -93,10 +94,10 @@ def answer(problem: ProblemReport, *, by: User, text: str) -> ProblemReport:
         problem = ProblemReport.objects.select_for_update(no_key=True, of=("self",)).with_all().get(pk=problem.pk)
         if problem.closed_at is not None:
             raise Refused("report_closed", CLOSED)
-        if problem.answerer == "operator" and not by.is_staff:
-            raise Refused("operator_answered", _("An operator has answered this. Only an operator may change that."))
         if text.splitlines() == problem.answer.splitlines():  # a browser ends lines in a way of its own
             return problem
+        if not may_change(problem, by):
+            raise Refused("operators_answer", OPERATORS)
         problem.answer, problem.answered_by, problem.answered_at = text, by, timezone.now()
         problem.save(update_fields=["answer", "answered_by", "answered_at"])
         notices.problem_answered(problem)
@@ -111,6 +112,11 @@ def close(problem: ProblemReport, *, by: User) -> ProblemReport:
         problem.closed_at = timezone.now()
         ProblemReport.objects.filter(pk=problem.pk, closed_at=None).update(closed_at=problem.closed_at)
     return problem
+
+
+def may_change(problem: ProblemReport, user: User) -> bool:
+    """Of those who may answer: whose words would be replaced?"""
+    return user.is_staff or problem.answerer != "operator"
 
 
 def may_answer(problem: ProblemReport, user: User) -> bool:

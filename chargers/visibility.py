@@ -10,11 +10,16 @@ from sharecharge.errors import Refused
 
 def may_open(charger: Charger, user: User | None) -> bool:
     """Its page opens for its owner and operators, and for everybody while its owner offers it to anyone; for nobody
-    once it is deleted.
+    once it is deleted, and for nobody else while its owner is switched off.
 
     A public charger that is not shared at the moment still opens and says so: people keep links and stickers.
     """
-    return charger.deleted_at is None and (may_manage(charger, user) or charger.access == Charger.Access.PUBLIC)
+    return charger.deleted_at is None and (may_manage(charger, user) or is_public(charger))
+
+
+def is_public(charger: Charger) -> bool:
+    """As `models.fleet.is_public` tells it of many."""
+    return charger.access == Charger.Access.PUBLIC and charger.owner.is_active
 
 
 def may_manage(charger: Charger, user: User | None) -> bool:
@@ -31,7 +36,7 @@ def require_manager(charger: Charger, user: User) -> None:
 
 def may_see_address(charger: Charger, user: User | None) -> bool:
     """Whoever is admitted; everybody where its owner wants that."""
-    return (charger.is_position_public and charger.access == Charger.Access.PUBLIC) or is_admitted(charger, user)
+    return (charger.is_position_public and is_public(charger)) or is_admitted(charger, user)
 
 
 def is_admitted(charger: Charger, user: User | None) -> bool:

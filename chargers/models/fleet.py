@@ -29,7 +29,12 @@ def silence_limit(now: datetime | None = None) -> datetime:
 def is_listed() -> Q:
     """As one condition of a row: a join with DISTINCT would sort a whole box of the map, EXISTS may read all plugs."""
     plug = Subquery(Connector.objects.filter(charger=OuterRef("pk")).order_by().values("pk")[:1])
-    return Q(IsNull(plug, False), is_enabled=True, is_sharing=True, access=Charger.Access.PUBLIC, owner__is_active=True)
+    return Q(IsNull(plug, False), is_public(), is_enabled=True, is_sharing=True)
+
+
+def is_public() -> Q:
+    """Offered to anyone, by an owner who may still take part: else nobody could start or be paid there."""
+    return Q(access=Charger.Access.PUBLIC, owner__is_active=True)
 
 
 def has_plug(plugs: Q) -> Q:
@@ -73,7 +78,7 @@ class ChargerQuerySet(models.QuerySet["Charger"]):
 
     def openable_by(self, user: User | None) -> ChargerQuerySet:
         """Those whose page opens, as `visibility.may_open` tells it of one."""
-        public = Q(access=Charger.Access.PUBLIC)
+        public = is_public()
         if user is None:
             return self.live().filter(public)
         return self.live() if user.is_staff else self.live().filter(public | Q(owner=user))

@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import id_tags
+from accounts import id_tags, people
 from accounts.models import User
 from billing import units, wallets
-from chargers import offers, registry, shapes
+from chargers import authorization, live, offers, registry, shapes
 from chargers.hours import Window, week_of
 from chargers.models import Charger, ChargingSession, Command, Connector
 from conftest import connect, fund
@@ -86,6 +86,35 @@ def test_it_lists_what_is_shared(online: Charger):
 def test_it_hides_what_is_not_shared(online: Charger, alice: User, client_of, change):
     Charger.objects.filter(pk=online.pk).update(**change)
     assert map_data(Client()) == map_data(client_of(alice)) == []
+
+
+def test_of_an_owner_who_is_switched_off_others_see_nothing(online: Charger, alice: User, oscar: User, client_of):
+    told = client_of(alice).get("/map/data/").headers["ETag"]
+    people.set_active(online.owner, active=False)
+    for client in (Client(), client_of(alice)):
+        assert map_data(client) == []
+        assert client.get(online.get_absolute_url()).status_code == 404
+        assert client.get(f"/api/v1/chargers/{online.pk}").status_code == 404
+    assert client_of(alice).get("/map/data/").headers["ETag"] != told
+    assert client_of(oscar).get(online.get_absolute_url()).status_code == 200
+    people.set_active(online.owner, active=True)
+    assert len(map_data(Client())) == 1
+
+
+def test_nobody_starts_at_a_charger_of_an_owner_who_is_switched_off(online: Charger, alice: User, oscar: User):
+    people.set_active(online.owner, active=False)
+    online.refresh_from_db()
+    for person in (alice, oscar, online.owner):
+        assert not authorization.admits(online, person)
+    assert "owner is switched off" in str(authorization.check(online, id_tags.virtual_tag(alice).uid).sentence)
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_open_maps_hear_that_an_owner_was_switched(online: Charger, oscar: User, monkeypatch, active):
+    told: list[int] = []
+    monkeypatch.setattr(live, "publish_chargers", told.extend)
+    people.change(online.owner, by=oscar, is_active=active)
+    assert told == [online.pk]
 
 
 def test_the_owner_sees_a_private_one(online: Charger, bob: User, client_of):

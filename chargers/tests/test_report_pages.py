@@ -129,6 +129,27 @@ def test_an_answer_that_comes_too_late_is_told_and_kept(report: ProblemReport, a
     assert report.answer == ""
 
 
+def test_an_owner_reads_an_operators_answer_and_does_not_replace_it(
+    report: ProblemReport, bob: User, oscar: User, client_of
+):
+    client, path = client_of(bob), reverse("problem", args=[report.pk])
+    problems.answer(report, by=oscar, text="We send a fitter.")
+    page = client.get(path).content.decode()
+    assert "The operator answered" in page
+    assert "We send a fitter." in page
+    assert "Your answer" not in page
+    assert 'name="close"' in page
+    refused = client.post(path, {"text": "It comes on Friday."})
+    assert refused.status_code == 400
+    for words in ("An operator has answered already", "It comes on Friday.", "We send a fitter."):
+        assert words in refused.content.decode()
+    report.refresh_from_db()
+    assert (report.answer, report.answerer) == ("We send a fitter.", "operator")
+    problems.answer(report, by=oscar, text="He comes today.")
+    report.refresh_from_db()
+    assert report.answer == "He comes today."
+
+
 def test_both_lists_are_leafed_through(online: Charger, alice: User, bob: User, client_of, monkeypatch):
     monkeypatch.setattr("chargers.views.reports.PAGE_SIZE", 2)
     fields = {"charger": online, "reporter": alice, "owner": bob, "kind": "other"}

@@ -114,7 +114,7 @@ class PhotoFile(Door):
     def get(self, request: Request, key: str, size: str) -> HttpResponseBase:
         if size not in Photo.FILES:
             raise Http404
-        photo = get_object_or_404(Photo.objects.select_related("charger"), key=key)
+        photo = get_object_or_404(Photo.objects.select_related("charger__owner"), key=key)
         is_public = photos.is_public(photo)
         if not is_public and not photos.may_see(photo, request.user if isinstance(request.user, User) else None):
             raise Http404

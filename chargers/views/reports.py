@@ -67,6 +67,7 @@ def problem(request: PersonRequest, pk: int) -> HttpResponse:
             return redirect("problem", pk)
     except Refused as refusal:
         form.add_error(None, str(refusal))
-        report.refresh_from_db(fields=["closed_at"])
-    context = {"report": report, "form": form}
+        report.refresh_from_db(fields=["answer", "answered_by", "answered_at", "closed_at"])
+    may_answer = report.closed_at is None and problems.may_change(report, request.user)
+    context = {"report": report, "form": form, "may_answer": may_answer}
     return render(request, "chargers/problem.html", context, status=400 if form.is_bound else 200)

@@ -14,10 +14,9 @@ from accounts import people
 from accounts.models import User
 from billing import units
 from billing.models import Account, Entry, Hold, Payout, TopUp, Transfer
-from chargers import problems, settlement
+from chargers import settlement
 from chargers.models import Charger, ChargingSession, Message
 from chargers.tests.test_session_pages import make_session
-from sharecharge.errors import Refused
 from sharecharge.tests.test_admin import address, run_action
 
 
@@ -151,16 +150,3 @@ def test_chargers_of_who_was_switched_off_are_not_on_the_map(online: Charger, bo
     assert online.code in Client().get("/map/data/?box=40,10,60,20").content.decode()
     people.set_active(bob, active=False)
     assert online.code not in Client().get("/map/data/?box=40,10,60,20").content.decode()
-
-
-def test_an_owner_does_not_overwrite_an_operators_answer(
-    online: Charger, alice: User, oscar: User, bob: User, client_of
-):
-    report = problems.report(problems.Subject(online), by=alice, kind=problems.Kind.PLUG, text="Bent.")
-    problems.answer(report, by=oscar, text="We send somebody.")
-    page = client_of(bob).get(reverse("problem", args=[report.pk])).content.decode()
-    assert "The operator answered" in page
-    assert "Change the answer" not in page
-    with pytest.raises(Refused, match="Only an operator"):
-        problems.answer(report, by=bob, text="No.")
-    assert problems.answer(report, by=oscar, text="Tomorrow.").answer == "Tomorrow."
