@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from accounts.models import FORGOTTEN_DOMAIN, User
 from sharecharge.errors import Refused
 
-
 # What other rooms tell once somebody was switched off or on; they add it when they are loaded.
 SWITCHED: list[Callable[[User], None]] = []
 

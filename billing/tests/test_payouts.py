@@ -107,7 +107,9 @@ def test_what_is_no_bank_account_is_refused(typed):
     assert (refusal.value.code, refusal.value.field) == ("bank_account", "bank_account")
 
 
-@pytest.mark.parametrize("typed", ["19-2000145398/0800", "18-2000145399/0800", "2000145389/0800", "19 - 2000145398/0800"])
+@pytest.mark.parametrize(
+    "typed", ["19-2000145398/0800", "18-2000145399/0800", "2000145389/0800", "19 - 2000145398/0800"]
+)
 def test_a_mistyped_digit_of_a_czech_account_is_found(typed):
     with pytest.raises(Refused, match="A digit of this account number is wrong") as refusal:
         payouts.clean_account(typed)
