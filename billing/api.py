@@ -139,7 +139,7 @@ class Payouts(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         parameters=[IDEMPOTENCY_KEY],
         responses={201: PayoutSerializer, 402: NOT_COVERED, 422: KEY_REUSED},
         examples=[
-            OpenApiExample("new", {"amount": "500.00", "bank_account": "123456789/0800"}, request_only=True),
+            OpenApiExample("new", {"amount": "500.00", "bank_account": "123456796/0800"}, request_only=True),
         ],
     )
     def create(self, request: Request) -> Response:

@@ -15,13 +15,14 @@ from billing import units
 SPACES = re.compile(r"\s")
 BEYOND_REASON = 10**15
 TOO_HIGH = _("The most is %(high)s.")
+IN_THOUSANDS = re.compile(r"[-−–]?\d{1,3}(?:(?:,\d{3})+(\.\d+)?|(?:\.\d{3})+(,\d+))", re.ASCII)
 NUMBER = re.compile(r"([-−–]?)(\d+)(?:[.,](\d+))?", re.ASCII)
 
 
 class ScaledField(forms.CharField):
     """A decimal number as a person writes it ("5,50" or "5.50") that is kept as an integer of 10^-places.
 
-    Not Django's DecimalField: it takes "1,000" for a thousand or for one, depending on the language.
+    Thousands may be marked as pages write them: "1,656.85", "1 656,85". Not Django's DecimalField, which refuses those.
     """
 
     places = 2
@@ -42,14 +43,14 @@ class ScaledField(forms.CharField):
         self.too_high, self.show = too_high, show
 
     def clean(self, typed: Any) -> int | None:
-        text = SPACES.sub("", super().clean(typed) or "")
+        text = self._without_marks(SPACES.sub("", super().clean(typed) or ""))
         if not text:
             return None
         number = NUMBER.fullmatch(text)
         if number is None:
             raise forms.ValidationError(_("Write a number such as 12.50."), code="invalid")
         sign, whole, decimals = number.group(1), number.group(2), number.group(3) or ""
-        if len(decimals) > self.places:  # "1,000" may be a thousand or one: we do not guess
+        if len(decimals) > self.places:  # in Czech "1,000" may be a thousand or one: we do not guess
             raise forms.ValidationError(
                 _("At most %(places)s decimals are possible."), code="decimals", params={"places": self.places}
             )
@@ -58,6 +59,20 @@ class ScaledField(forms.CharField):
         value = int(digits) if len(digits) < 40 else BEYOND_REASON + 1
         self._check_range(-value if sign else value)
         return value
+
+    def _without_marks(self, text: str) -> str:
+        """Without those of thousands. Where decimals follow they are plain; "1,000" alone is a thousand in a language
+        that writes it so, if it cannot be one with decimals.
+        """
+        found = IN_THOUSANDS.fullmatch(text)
+        if found is None:
+            return text
+        if found.group(1):
+            return text.replace(",", "")
+        if found.group(2):
+            return text.replace(".", "")
+        is_usual = "," in text and formats.get_format("THOUSAND_SEPARATOR") == ","
+        return text.replace(",", "") if is_usual and self.places < 3 else text
 
     def _check_range(self, value: int) -> None:
         if value < self.low:

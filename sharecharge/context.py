@@ -17,8 +17,10 @@ def money(request: HttpRequest) -> dict[str, Any]:
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`site_url`: what links that leave this page begin with, as in a preview of it elsewhere."""
-    return {"site_url": settings.SITE_URL}
+    """`site_url`: what links that leave this page begin with, as in a preview of it elsewhere. `operator_contact`:
+    where the operator is reached; empty: it was not set.
+    """
+    return {"site_url": settings.SITE_URL, "operator_contact": settings.OPERATOR_CONTACT}
 
 
 def zone(request: HttpRequest) -> dict[str, Any]:

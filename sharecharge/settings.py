@@ -244,6 +244,8 @@ EMAIL_FILE_PATH = EMAIL["EMAIL_FILE_PATH"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_USER"], EMAIL["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
 DEFAULT_FROM_EMAIL = read("DEFAULT_FROM_EMAIL", str, default=f"ShareCharge <noreply@{SITE_HOST}>")
+# Where people reach the operator, as text: an e-mail address, or that of a page.
+OPERATOR_CONTACT = read("OPERATOR_CONTACT", str, default="")
 
 # ----------------------------------------------------------------------------------------------- language and time
 

@@ -322,3 +322,12 @@ def test_nobody_signs_up_as_a_deleted_account(db, email: str):
     form = {"name": "Eve", "email": email, "password1": PASSWORD, "password2": PASSWORD}
     assert "Enter a valid email address." in Client().post("/accounts/signup/", form).content.decode()
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("contact", ["help@example.org", "https://example.org/help", ""])
+def test_who_is_switched_off_reads_how_to_reach_the_operator(client, settings, contact, db):
+    settings.OPERATOR_CONTACT = contact
+    page = client.get(reverse("account_inactive")).content.decode()
+    assert "Your account is switched off" in page
+    assert ("Write to the operator:" in page) == bool(contact)
+    assert f'{contact}"' in page or not contact

@@ -139,7 +139,7 @@ def test_the_same_key_is_the_same_top_up(bob):
 @pytest.mark.parametrize("what", ["top-ups", "payouts"])
 @pytest.mark.parametrize("key", [None, "", " ", "x" * 65, "a\tb"])
 def test_without_a_key_of_reasonable_length_no_money_moves(alice, what, key):
-    response = ask(alice, what, {"amount": "5.00", "bank_account": "123456/0100"}, key)
+    response = ask(alice, what, {"amount": "5.00", "bank_account": "123457/0100"}, key)
     assert (response.status_code, response.json()["field"]) == (400, "Idempotency-Key")
 
 
@@ -157,7 +157,7 @@ def test_nobody_says_that_it_was_paid(bob, field):
 
 # ------------------------------------------------------------------------------------------------ payouts
 
-WISH = {"amount": "400.00", "bank_account": "123456/0100"}
+WISH = {"amount": "400.00", "bank_account": "123457/0100"}
 
 
 def test_what_is_asked_for_is_on_hold_until_it_is_taken_back(alice):
@@ -174,7 +174,7 @@ def test_what_is_asked_for_is_on_hold_until_it_is_taken_back(alice):
 def test_the_same_key_is_the_same_payout(alice):
     assert ask(alice, "payouts", WISH).json() == ask(alice, "payouts", WISH).json()
     assert wallets.wallet_of(alice).held == 40_000
-    assert ask(alice, "payouts", {**WISH, "bank_account": "999999/0100"}).status_code == 422
+    assert ask(alice, "payouts", {**WISH, "bank_account": "1000002/0100"}).status_code == 422
 
 
 def test_one_cannot_ask_for_more_than_is_free(alice):
@@ -226,7 +226,7 @@ def test_an_empty_parameter_is_refused_but_not_from_the_form_for_browsers(alice)
 
 def test_an_operator_decides_and_the_person_reads_it(alice, oscar):
     paid, refused = (
-        payouts.request(alice, amount=10_000, bank_account="123456/0100", idempotency_key=key) for key in "ab"
+        payouts.request(alice, amount=10_000, bank_account="123457/0100", idempotency_key=key) for key in "ab"
     )
     operator = client_of(oscar)
     listed = operator.get("/api/v1/payouts?status=requested").json()["results"]

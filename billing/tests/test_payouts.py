@@ -11,7 +11,7 @@ from sharecharge.errors import Refused
 
 @pytest.fixture
 def payout(alice) -> Payout:
-    return payouts.request(alice, amount=40_000, bank_account="123456/0100", idempotency_key="a key")
+    return payouts.request(alice, amount=40_000, bank_account="123457/0100", idempotency_key="a key")
 
 
 def money(user):
@@ -70,7 +70,7 @@ def test_nothing_is_asked_for_or_paid_while_the_ledger_is_halted(payout, alice, 
     LedgerCheck.objects.create(is_full=True, breaches=["Account 1"])
     audit.forget()
     assert code_of(payouts.pay, payout, by=oscar) == "ledger_halted"
-    assert code_of(payouts.request, alice, amount=100, bank_account="1234/0100", idempotency_key="2") == "ledger_halted"
+    assert code_of(payouts.request, alice, amount=100, bank_account="1249/0100", idempotency_key="2") == "ledger_halted"
     payouts.cancel(payout)  # frees money and moves none
     assert (money(alice), Hold.objects.active().count()) == ((100_000, 0), 0)
 
@@ -78,7 +78,7 @@ def test_nothing_is_asked_for_or_paid_while_the_ledger_is_halted(payout, alice, 
 def test_programs_hear_of_every_step_and_not_of_the_bank_account(alice, oscar):
     Webhook.objects.create(user=oscar, url="https://example.org/", events=["payout.changed"], secret="whsec_x")
     listeners.forget()
-    payout = payouts.request(alice, amount=40_000, bank_account="123456/0100", idempotency_key="a key")
+    payout = payouts.request(alice, amount=40_000, bank_account="123457/0100", idempotency_key="a key")
     payouts.pay(payout, by=oscar)
     listeners.forget()
     told = [row.payload["data"] for row in Delivery.objects.order_by("pk")]
@@ -93,7 +93,7 @@ def test_programs_hear_of_every_step_and_not_of_the_bank_account(alice, oscar):
         (" cz6508000000192000145399 ", "CZ6508000000192000145399"),
         ("DE89370400440532013000", "DE89370400440532013000"),
         ("19-2000145399/0800", "19-2000145399/0800"),
-        ("123456/0100", "123456/0100"),
+        ("123457/0100", "123457/0100"),
     ],
 )
 def test_a_bank_account_is_an_iban_or_what_a_bank_writes(typed, kept):
@@ -107,7 +107,16 @@ def test_what_is_no_bank_account_is_refused(typed):
     assert (refusal.value.code, refusal.value.field) == ("bank_account", "bank_account")
 
 
+@pytest.mark.parametrize(
+    "typed", ["19-2000145398/0800", "18-2000145399/0800", "2000145389/0800", "19 - 2000145398/0800"]
+)
+def test_a_mistyped_digit_of_a_czech_account_is_found(typed):
+    with pytest.raises(Refused, match="A digit of this account number is wrong") as refusal:
+        payouts.clean_account(typed)
+    assert (refusal.value.code, refusal.value.field) == ("bank_account", "bank_account")
+
+
 def test_who_asks_for_too_much_is_told_what_is_free(alice):
     with pytest.raises(Refused, match="At most") as refusal:
-        payouts.request(alice, amount=10**9, bank_account="123456/0100", idempotency_key="much")
+        payouts.request(alice, amount=10**9, bank_account="123457/0100", idempotency_key="much")
     assert (refusal.value.status, refusal.value.field) == (402, "amount")

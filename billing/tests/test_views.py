@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 from accounts import keyset
 from accounts.models import User
 from billing import units, wallets
-from billing.forms import MoneyField
+from billing.forms import MoneyField, ScaledField
 from billing.models import Entry, TopUp, Transfer
 from conftest import fund
 
@@ -176,7 +176,37 @@ def test_a_money_field_reads_what_people_write(text, minor):
     assert MoneyField(required=False).clean(text) == minor
 
 
-@pytest.mark.parametrize("text", ["1,000.00", "1,000", "--", "5 Kč", "٣", "99999999999999"])
+@pytest.mark.parametrize(
+    ("language", "text", "minor"),
+    [
+        ("en", "1,656.85", 165_685),
+        ("en", "20,000.00", 2_000_000),
+        ("en", "1,000", 100_000),
+        ("en", "1,234,567", 123_456_700),
+        ("cs", "1 656,85", 165_685),
+        ("cs", "1\N{NO-BREAK SPACE}656,85", 165_685),
+        ("cs", "1\N{NARROW NO-BREAK SPACE}656,85", 165_685),
+        ("cs", "1.656,85", 165_685),
+        ("cs", "1,656.85", 165_685),
+    ],
+)
+def test_a_money_field_reads_amounts_as_pages_print_them(language, text, minor):
+    with translation.override(language):
+        assert MoneyField().clean(text) == minor
+
+
+@pytest.mark.parametrize(("language", "text"), [("cs", "1,000"), ("cs", "1.000"), ("en", "1.000"), ("en", "10,00.00")])
+def test_a_money_field_refuses_what_may_be_two_amounts(language, text):
+    with translation.override(language), pytest.raises(forms.ValidationError):
+        MoneyField().clean(text)
+
+
+def test_three_decimals_are_no_thousands():
+    with translation.override("en"):
+        assert ScaledField(places=3).clean("11,000") == 11_000
+
+
+@pytest.mark.parametrize("text", ["--", "5 Kč", "٣", "99999999999999"])
 def test_a_money_field_does_not_guess(text):
     with pytest.raises(forms.ValidationError):
         MoneyField(high=10**12).clean(text)

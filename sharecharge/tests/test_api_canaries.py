@@ -16,7 +16,7 @@ READS = [row for row in ROWS if row.method == "GET" and not row.route.startswith
 SERIAL, STREET, POSTAL_CODE, CARD = "CANARY-SERIAL", "Tichá", "570 01", "04A1B2C3D4"
 POSITION = ("49.868613", "16.312749")
 KEYS = ("CANARY-KEY-1", "CANARY-KEY-2")
-BANK_ACCOUNT = "987654321/0800"
+BANK_ACCOUNT = "987654327/0800"
 
 
 def secrets_from(who, cast):

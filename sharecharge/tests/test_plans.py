@@ -161,7 +161,7 @@ def test_top_ups_and_payouts(alice: User):
     volume.multiply(
         TopUp.objects.get(), MANY, user_id=payers, idempotency_key="'k' || n", provider_reference="'p' || n"
     )
-    payout = payouts.request(alice, amount=100, bank_account="123456/0100", idempotency_key="1")
+    payout = payouts.request(alice, amount=100, bank_account="123457/0100", idempotency_key="1")
     volume.multiply(payout, MANY, user_id=payers, idempotency_key="'k' || n")
     check_list(TopUp.objects.filter(user=alice), "top_up_by_user")
     TopUp.objects.filter(pk__in=TopUp.objects.order_by("-pk")[:CROWD]).update(status=TopUp.Status.PENDING)

@@ -72,7 +72,7 @@ def real(stage):
         "sessions": stage.session.pk,
         "tokens": tokens.issue(stage.alice, name="Home", scopes=["wallet:read"])[0].pk,
         "top-ups": wallets.request_top_up(stage.alice, amount=100, idempotency_key="1", provider=provider).pk,
-        "payouts": payouts.request(stage.alice, amount=100, bank_account="123456/0100", idempotency_key="1").pk,
+        "payouts": payouts.request(stage.alice, amount=100, bank_account="123457/0100", idempotency_key="1").pk,
         "users": stage.alice.pk,
         "webhooks": stage.webhook.pk,
     }

@@ -17,14 +17,14 @@ def top_up(stage: Stage) -> dict[str, Any]:
 
 
 def payout(stage: Stage) -> dict[str, Any]:
-    made = payouts.request(stage.alice, amount=100, bank_account="123456/0100", idempotency_key="one")
+    made = payouts.request(stage.alice, amount=100, bank_account="123457/0100", idempotency_key="one")
     return {"pk": made.pk}
 
 
 def wish(stage: Stage) -> dict[str, str]:
     for person in (stage.bob, stage.otto, stage.oscar):
         fund(person, 100)
-    return {"amount": "1.00", "bank_account": "123456/0100"}
+    return {"amount": "1.00", "bank_account": "123457/0100"}
 
 
 OPERATORS = "401 403 403 403 403 200 401"
