@@ -220,5 +220,8 @@ def test_a_receipt_and_a_label_are_printed_without_buttons(site: Site):
     owner.goto(f"{manage_page(owner)}label/")
     owner.emulate_media(media="print")
     assert owner.locator(".label .plate").is_visible()
+    owner.emulate_media(color_scheme="dark")
+    ink = owner.locator(".label small").evaluate("it => getComputedStyle(it).color")
+    assert ink == "rgb(87, 92, 116)"  # on white paper, whatever the scheme
     for selector in (".menu", ".top", ".head"):
         assert not owner.locator(selector).is_visible()
