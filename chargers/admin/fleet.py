@@ -71,6 +71,13 @@ class ConnectorInline(admin.TabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         return super().get_queryset(request).select_related("charger", "tariff")
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+        """The heads of columns name nothing for a screen reader."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = db_field.verbose_name
+        return field
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
