@@ -71,7 +71,7 @@ class ConnectorInline(admin.TabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         return super().get_queryset(request).select_related("charger", "tariff")
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The heads of columns name nothing for a screen reader."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None:

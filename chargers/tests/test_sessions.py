@@ -161,7 +161,7 @@ def test_a_private_charger_refuses_others(online, alice_card):
 
 def test_a_charger_of_a_deactivated_owner_refuses(online, bob, alice_card):
     User.objects.filter(pk=bob.pk).update(is_active=False)
-    assert refused(start(online)) == "not_shared"
+    assert refused(start(online)) == "owner_inactive"
 
 
 def test_a_connector_without_a_price_is_not_free_by_accident(online, connector, alice_card):

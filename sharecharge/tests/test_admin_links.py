@@ -154,7 +154,9 @@ def test_chargers_of_who_was_switched_off_are_not_on_the_map(online: Charger, bo
 
 def test_every_field_has_a_name_for_a_screen_reader(online: Charger, operator: Client):
     page = text_of(operator, address(Charger, "change", online.pk))
-    fields = re.findall(r'<(?:input|select)[^>]*name="connectors-0-(?:type|current|max_power_w|is_enabled)"[^>]*>', page)
+    fields = re.findall(
+        r'<(?:input|select)[^>]*name="connectors-0-(?:type|current|max_power_w|is_enabled)"[^>]*>', page
+    )
     assert len(fields) == 4
     assert all("aria-label=" in field for field in fields)
     assert '<label class="visually-hidden" for="searchbar">Search</label>' in text_of(
