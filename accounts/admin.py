@@ -21,7 +21,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts import id_tags, keyset, logins, people, service_keys, tokens, webhooks
 from accounts.models import ApiToken, Delivery, IdTag, Letter, Login, ServiceKey, User, Webhook
@@ -43,6 +43,9 @@ def name_fields(model: type[Model], **names: Any) -> None:
         model._meta.get_field(field).verbose_name = name  # type: ignore[union-attr]
 
 
+DONE = ngettext_lazy("Done for %(done)s row.", "Done for %(done)s rows.", "done")
+
+
 class KeptAdmin(admin.ModelAdmin):
     """Rows that may be changed but never deleted."""
 
@@ -52,33 +55,33 @@ class KeptAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def for_each(self, request: HttpRequest, rows: QuerySet[Any], action: Any, *, is_only_asked: bool = False) -> None:
+    def for_each(self, request: HttpRequest, rows: QuerySet[Any], action: Any, *, told: Any = DONE) -> None:
         """One domain call per row; what is refused is told with its reason, what is done stands in the row's history.
 
-        `is_only_asked`: a charger was asked, and has not answered yet.
+        `told` says of how many rows that it was done: words that count `done`.
         """
-        name = dict(self.get_action_choices(request, [])).get(request.POST.get("action", ""), "")
         done = 0
         for row in rows:
             try:
                 action(row)
-                self.log_change(request, row, str(name))
+                self.note(request, row)
                 done += 1
             except Refused as refusal:
                 self.message_user(request, f"{row}: {refusal}", messages.ERROR)
         if done:
-            one, many = (
-                (gettext_noop("Asked %(done)s charger."), gettext_noop("Asked %(done)s chargers."))
-                if is_only_asked
-                else (gettext_noop("Done for %(done)s row."), gettext_noop("Done for %(done)s rows."))
-            )
-            self.message_user(request, ngettext(one, many, done) % {"done": done})
+            self.message_user(request, told % {"done": done})
 
-    def is_sure(self, request: HttpRequest) -> bool:
-        return "sure" in request.POST
+    def note(self, request: HttpRequest, row: Model) -> None:
+        """In the row's history: who used which action."""
+        name = dict(self.get_action_choices(request, [])).get(request.POST.get("action", ""), "")
+        self.log_change(request, row, str(name))
 
-    def ask(self, request: HttpRequest, rows: QuerySet[Any], *, title: str, consequence: str) -> TemplateResponse:
-        """Before what cannot be undone: which rows, and what will become of them."""
+    def unless_sure(
+        self, request: HttpRequest, rows: QuerySet[Any], *, title: str, consequence: str
+    ) -> TemplateResponse | None:
+        """The question before what cannot be undone: which rows, and what becomes of them. None: it was answered."""
+        if "sure" in request.POST:
+            return None
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -272,9 +275,9 @@ class UserAdmin(KeptAdmin, DjangoUserAdmin):
 
     @admin.action(description=gettext_lazy("Switch off (instead of deleting)"))
     def switch_off(self, request: HttpRequest, users: QuerySet[User]) -> TemplateResponse | None:
-        if not self.is_sure(request):
-            consequence = _("They are logged out, and their cards and chargers serve nobody until you switch them on.")
-            return self.ask(request, users, title=_("Switch off these people?"), consequence=consequence)
+        consequence = _("They are logged out, and their cards and chargers serve nobody until you switch them on.")
+        if question := self.unless_sure(request, users, title=_("Switch off these people?"), consequence=consequence):
+            return question
 
         def act(user: User) -> None:
             if user == request.user:

@@ -159,6 +159,7 @@ class TransferAdmin(EndlessAdmin):
                 messages.ERROR,
             )
         else:
+            self.note(request, transfer)
             self.message_user(
                 request, _("%(transfer)s is reversed by %(reversal)s.") % {"transfer": transfer, "reversal": reversal}
             )
@@ -265,17 +266,29 @@ class PayoutAdmin(MoneyPage, ReadOnlyAdmin):
     list_select_related = ("user", "decided_by")
     actions = ("pay", "refuse")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return ["state" if name == "status" else name for name in super().get_fields(request, obj)]
+
+    @admin.display(description=gettext_lazy("status"))
+    def state(self, payout: Payout) -> str:
+        is_back = payout.status == Payout.Status.PAID and bills.taken_back([payout.reference])
+        return _("sent, then reversed") if is_back else payout.get_status_display()
+
     @admin.action(description=gettext_lazy("The money was sent"))
     def pay(self, request: HttpRequest, chosen: QuerySet[Payout]) -> TemplateResponse | None:
         assert isinstance(request.user, User)
-        if not self.is_sure(request):
-            consequence = _("The amounts leave the wallets for good. Do this when the bank has sent the money.")
-            return self.ask(request, chosen, title=_("Was the money sent?"), consequence=consequence)
+        consequence = _("The amounts leave the wallets for good. Do this when the bank has sent the money.")
+        if question := self.unless_sure(request, chosen, title=_("Was the money sent?"), consequence=consequence):
+            return question
         self.for_each(request, chosen, partial(payouts.pay, by=request.user))
         return None
 
     @admin.action(description=gettext_lazy("Refuse, and give the money back to the wallet"))
     def refuse(self, request: HttpRequest, chosen: QuerySet[Payout]) -> TemplateResponse | None:
+        """Those that are decided are refused with their reason before an operator writes one."""
+        if not chosen.filter(status=Payout.Status.REQUESTED).exists():
+            self.for_each(request, chosen, payouts.check_open)
+            return None
         form = ReasonForm(request.POST if "reason" in request.POST else None)
         if not form.is_valid():
             context = {
@@ -332,6 +345,7 @@ class LedgerCheckAdmin(EndlessAdmin):
     def check_and_clear(self, request: HttpRequest, checks: QuerySet[LedgerCheck]) -> None:
         assert isinstance(request.user, User)
         made = audit.clear(by=request.user)
+        self.note(request, made)
         for breach in made.breaches:
             self.message_user(request, breach, messages.ERROR)
         if made.breaches:

@@ -116,11 +116,16 @@ def _give_back(payout: Payout, status: Payout.Status, **fields: object) -> Payou
         return _close(payout, status, **fields)
 
 
+def check_open(payout: Payout) -> None:
+    """Refused: it is decided already."""
+    if payout.status != Status.REQUESTED:
+        raise Refused("payout_decided", _("This payout is already decided."))
+
+
 def _open(payout: Payout) -> Payout:
     """Locked, and still to be decided."""
     payout = Payout.objects.select_for_update(no_key=True, of=("self",)).select_related("user").get(pk=payout.pk)
-    if payout.status != Status.REQUESTED:
-        raise Refused("payout_decided", _("This payout is already decided."))
+    check_open(payout)
     return payout
 
 

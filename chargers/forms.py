@@ -380,6 +380,13 @@ class HistoryForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Charger.objects.charged_at_by(user)
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The end lies before the beginning."))
+        return cleaned
+
     @property
     def is_used(self) -> bool:
         return any(self[name].value() for name in self.fields)

@@ -271,12 +271,12 @@ def doubt_texts(row: ChargingSession) -> list[str]:
 
 
 def release_offer(row: ChargingSession, *, energy_wh: int | None = None) -> Shape:
-    """What the release of a held session bills: by default what its readings give, be it believable or not."""
+    """What the release of a held session bills: by default as much of what was measured as is believable."""
     assessment = settlement.assess(row)
-    energy_wh = assessment.energy_wh if energy_wh is None else energy_wh
+    energy_wh = assessment.believable_wh if energy_wh is None else energy_wh
     amount = pricing.cost(row.price, pricing.Consumption(energy_wh))
-    most = assessment.believable_wh if assessment.believable_wh < energy_wh else None
-    return {"session": row, "energy_wh": energy_wh, "amount": amount, "reasons": doubt_texts(row), "most_wh": most}
+    measured = {"measured_wh": assessment.energy_wh, "is_less": energy_wh < assessment.energy_wh}
+    return {"session": row, "energy_wh": energy_wh, "amount": amount, "reasons": doubt_texts(row), **measured}
 
 
 def _measured_text(at: datetime | None) -> str:

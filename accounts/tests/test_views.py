@@ -329,5 +329,5 @@ def test_who_is_switched_off_reads_how_to_reach_the_operator(client, settings, c
     settings.OPERATOR_CONTACT = contact
     page = client.get(reverse("account_inactive")).content.decode()
     assert "Your account is switched off" in page
-    assert ("Write to the operator:" in page) == bool(contact)
+    assert ("Help from the operator:" in page) == bool(contact)
     assert f'{contact}"' in page or not contact

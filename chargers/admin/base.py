@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from accounts.admin import (
     MATCHES,
@@ -59,6 +60,9 @@ def chargers_called(text: str) -> list[int]:
 
 
 TO_CHARGER, TO_SESSION = linked("charger", _("charger")), linked("session", _("session"))
+
+# Of what a charger was asked, and has not answered yet.
+ASKED = ngettext_lazy("Asked %(done)s charger.", "Asked %(done)s chargers.", "done")
 
 # The lists of what belongs to a charger, to a session, and to a person.
 OF_A_CHARGER = tuple(

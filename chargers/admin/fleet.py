@@ -23,7 +23,7 @@ from chargers import (
     opening,
     registry,
 )
-from chargers.admin.base import OF_A_CHARGER, TO_CHARGER, operator, worded
+from chargers.admin.base import ASKED, OF_A_CHARGER, TO_CHARGER, operator, worded
 from chargers.models import (
     Charger,
     Connector,
@@ -147,26 +147,27 @@ class ChargerAdmin(KeptAdmin):
     @admin.action(description=_("Read the configuration"))
     def read_configuration(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by), is_only_asked=True)
+        self.for_each(request, chargers, lambda it: control.read_configuration(it, by=by), told=ASKED)
 
     @admin.action(description=_("Ask for the state"))
     def refresh(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.refresh(it, by=by), is_only_asked=True)
+        self.for_each(request, chargers, lambda it: control.refresh(it, by=by), told=ASKED)
 
     @admin.action(description=_("Restart (not where a car charges)"))
     def restart(self, request: HttpRequest, chargers: QuerySet[Charger]) -> None:
         by = operator(request)
-        self.for_each(request, chargers, lambda it: control.reset(it, by=by), is_only_asked=True)
+        self.for_each(request, chargers, lambda it: control.reset(it, by=by), told=ASKED)
 
     @admin.action(description=_("Delete (history and money stay)"))
     def delete_softly(self, request: HttpRequest, chargers: QuerySet[Charger]) -> TemplateResponse | None:
-        if not self.is_sure(request):
-            consequence = gettext(
-                "They may not connect any more, and nobody finds them. Their photos go; sessions and money stay. This"
-                " cannot be undone."
-            )
-            return self.ask(request, chargers, title=gettext("Delete these chargers?"), consequence=consequence)
+        consequence = gettext(
+            "They may not connect any more, and nobody finds them. Their photos go; sessions and money stay. This"
+            " cannot be undone."
+        )
+        title = gettext("Delete these chargers?")
+        if question := self.unless_sure(request, chargers, title=title, consequence=consequence):
+            return question
 
         def act(charger: Charger) -> None:
             if charger.deleted_at is not None:

@@ -28,11 +28,13 @@ from chargers import (
     authorization,
     commands,
     glossary,
+    receipts,
     sessions,
     settlement,
     shapes,
 )
 from chargers.admin.base import (
+    ASKED,
     IN_THE_LEDGER,
     OF_A_SESSION,
     TO_CHARGER,
@@ -111,12 +113,13 @@ class ChargingSessionAdmin(EndedAdmin):
             "started_at", "start_received_at", "ended_at", "stop_received_at", "is_clock_doubtful", "warned_at",
         )}),
         (_("Energy"), {"fields": ("register_at_start", "register_at_stop", "energy", "rated_power")}),
-        (_("Bill"), {"fields": ("price", COST, "fee_part", FEE, SHARE, "settled_at", "corrections")}),
+        (_("Bill"), {"fields": ("price", COST, "fee_part", FEE, SHARE, "settled_at", "corrections", "taken_back")}),
         (_("Check"), {"fields": ("doubts", "reviewed_at", "reviewed_by")}),
     )  # fmt: skip
     readonly_fields = (
         END, COST, FEE, SHARE, "state", "refused_because", "lists", "register_at_start", "register_at_stop", "energy",
         "rated_power", "price", "fee_part", "doubts",
+        "taken_back",
     )  # fmt: skip
 
     def find(self, text: str) -> Q:
@@ -147,6 +150,11 @@ class ChargingSessionAdmin(EndedAdmin):
     @admin.display(description=_("platform fee, part of the cost"))
     def fee_part(self, session: ChargingSession) -> str:
         return units.percent(session.fee_basis_points)
+
+    @admin.display(description=_("taken back by reversals"))
+    def taken_back(self, session: ChargingSession) -> str:
+        bill = receipts.bills_of([session], with_debts=False).get(session.pk)
+        return units.money(bill.taken_back) if bill and bill.is_reversed else units.NOTHING
 
     @admin.display(description=_("refused because"))
     def refused_because(self, session: ChargingSession) -> str:
@@ -199,16 +207,16 @@ class ChargingSessionAdmin(EndedAdmin):
     @admin.action(description=_("Stop charging (asks the charger)"))
     def stop_remotely(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> None:
         by = operator(request)
-        self.for_each(request, rows, lambda session: commands.request_remote_stop(session, user=by), is_only_asked=True)
+        self.for_each(request, rows, lambda session: commands.request_remote_stop(session, user=by), told=ASKED)
 
     @admin.action(description=_("Close without the charger and bill the last reading"))
     def close(self, request: HttpRequest, rows: QuerySet[ChargingSession]) -> TemplateResponse | None:
         by = operator(request)
-        if not self.is_sure(request):
-            consequence = gettext(
-                "Their chargers are not asked, and may go on charging: what comes after the last reading is not paid."
-            )
-            return self.ask(request, rows, title=gettext("Close these sessions?"), consequence=consequence)
+        consequence = gettext(
+            "Their chargers are not asked, and may go on charging: what comes after the last reading is not paid."
+        )
+        if question := self.unless_sure(request, rows, title=gettext("Close these sessions?"), consequence=consequence):
+            return question
         self.for_each(request, rows, lambda session: sessions.close(session, by=by))
         return None
 

@@ -100,6 +100,11 @@ def test_a_name_is_no_formula(running: ChargingSession, alice: User, client_of):
     assert row["Charger"].startswith("'=")
 
 
+def test_an_end_before_the_beginning_is_told(running: ChargingSession, alice: User, client_of):
+    page = client_of(alice).get("/sessions/?since=2026-05-02&until=2026-05-01").content.decode()
+    assert "The end lies before the beginning." in page
+
+
 def test_a_czech_spreadsheet_opens_it(running: ChargingSession, alice: User, client_of):
     """Between Czech cells stands a semicolon, because the comma is before the decimals. Letters are known by a mark."""
     Charger.objects.update(name="Garáž; vlevo")

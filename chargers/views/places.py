@@ -184,7 +184,7 @@ def charger_report(request: PersonRequest, code: str) -> HttpResponse:
         raise Http404
     mine, asked = charger.sessions.of_person(request.user), request.GET.get("session", "")
     session = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0) if asked else None
-    form = ReportForm(request.POST or None)
+    form = ReportForm(request.POST or None, initial={"kind": problems.Kind.BILL} if session else None)
     if form.is_valid():
         try:
             made = problems.report(problems.Subject(charger, session=session), by=request.user, **form.cleaned_data)
