@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import get_language
 
-from accounts import languages
+from accounts import languages, people
 from accounts.models import FORGOTTEN_DOMAIN, User
 
 
@@ -31,7 +31,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().save_user(request, user, form, commit)
 
     def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
-        """Pages speak as letters do, until another language is chosen on this device."""
+        """Pages speak as letters do, until another language is chosen on this device. Whoever has none yet (an account
+        that somebody else has made) is written to in that of this browser from now on.
+        """
+        if not user.language and not languages.is_lent(request):
+            people.set_language(user, get_language() or "")
         if languages.is_chosen(request):
             return super().post_login(request, user, **options)
         if user.language:

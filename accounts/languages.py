@@ -14,7 +14,12 @@ LENT = "language_lent"
 
 def is_chosen(request: HttpRequest) -> bool:
     """Somebody has used the switch in this browser."""
-    return bool(request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)) and not request.COOKIES.get(LENT)
+    return bool(request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)) and not is_lent(request)
+
+
+def is_lent(request: HttpRequest) -> bool:
+    """The language of now is that of somebody who was logged in here before."""
+    return bool(request.COOKIES.get(LENT))
 
 
 def lend(response: HttpResponse, language: str) -> None:
@@ -35,6 +40,6 @@ def keep(response: HttpResponse) -> None:
 
 def take_back(request: HttpRequest, response: HttpResponse) -> None:
     """Of whoever was logged in; what was chosen stays."""
-    if request.COOKIES.get(LENT):
+    if is_lent(request):
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         response.delete_cookie(LENT)

@@ -138,7 +138,6 @@ def make_cast() -> list[Spot]:
         if number < len(drawings.HOUSES):
             _show(registered.charger, number)
         spots.append(Spot(place, provisioning.credentials(registered, _driver(number))))
-    User.objects.update(language="cs")  # as their names say: what we write to them is Czech
     return spots
 
 

@@ -84,7 +84,7 @@ class TestLive:
         [folder] = re.findall(r"^E-mails +(/.+)/ ", output, re.MULTILINE)
         letters = Path(folder)
         receipt = next(text for path in letters.glob("*.txt") if "Solax u Horáků" in (text := path.read_text()))
-        assert f"To: {demonstration.DRIVER}\nSubject: Účtenka: Solax u Horáků, 43,15" in receipt
+        assert f"To: {demonstration.DRIVER}\nSubject: Receipt: Solax u Horáků, 43.15" in receipt
         assert len(list(letters.glob("*.html"))) == len(list(letters.glob("*.txt")))
         assert f"http://127.0.0.1:{port}/" in output
         assert f"DATABASE_URL=sqlite:///{tmp_path / 'demo.sqlite3'} ./run manage …" in output  # else it is of another

@@ -123,6 +123,17 @@ def test_on_a_shared_device_each_reads_the_own_language(alice: User, bob: User):
     assert spoken(bob) == "cs"
 
 
+def test_who_has_no_language_is_written_to_in_that_of_the_first_browser(alice: User):
+    alice.set_password(PASSWORD)
+    alice.save()
+    for language in ("cs", "en"):
+        device = Client(headers={"Accept-Language": language})
+        device.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        assert 'lang="cs"' in device.get("/wallet/").content.decode().partition("<head>")[0]
+    alice.refresh_from_db()
+    assert alice.language == "cs"
+
+
 def test_who_has_no_language_does_not_read_that_of_the_one_before(alice: User, bob: User):
     for person in (alice, bob):
         person.set_password(PASSWORD)
