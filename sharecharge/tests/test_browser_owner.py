@@ -105,9 +105,10 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     owner.locator("[name=mon_kind]").select_option("closed")
     owner.locator("[data-copy-day]").click()
     day = (datetime.now(ZoneInfo("Europe/Prague")).weekday() + 3) % 7
-    owner.locator("#hours select").nth(day).select_option("hours")
-    owner.locator("#hours [name$=_from0]").nth(day).fill("17:00")
-    owner.locator("#hours [name$=_to0]").nth(day).fill("07:00")
+    for each in (day, (day + 1) % 7):
+        owner.locator("#hours select").nth(each).select_option("hours")
+        owner.locator("#hours [name$=_from0]").nth(each).fill("17:00")
+        owner.locator("#hours [name$=_to0]").nth(each).fill("07:00")
     assert fits(owner)
     assert serious(owner) == []
     owner.locator("#hours .btn-primary").click()
@@ -127,6 +128,8 @@ def test_the_wizard_with_a_wallbox_that_fails_first(site: Site, way: str):
     entry = visitor.locator("#places li", has_text=f"Box {way}")
     expect(entry.locator("img")).to_have_js_property("naturalWidth", 480)
     entry.locator("a").click()
+    expect(visitor.locator(".week")).to_be_visible()
+    assert fits(visitor)
     expect(visitor.get_by_role("img", name="The gate")).to_have_js_property("naturalWidth", 640)
     assert serious(visitor) == []
 
