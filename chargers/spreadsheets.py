@@ -115,6 +115,18 @@ def _local(at: datetime | None) -> str | None:
     return f"{timezone.localtime(at, timezone.get_default_timezone()):%Y-%m-%d %H:%M}" if at else None
 
 
+def _plug(line: receipts.Told) -> int | None:
+    return line.session.connector.connector_id if line.session.connector else None
+
+
+def _driver(line: receipts.Told) -> str | None:
+    return line.session.user.name if line.session.user else None
+
+
+def _currency(line: receipts.Told) -> str | None:
+    return line.session.price.currency if line.session.tariff else None
+
+
 def _back(bill: Bill | None) -> Decimal | None:
     return _money(bill.taken_back) if bill and bill.is_reversed else None
 
@@ -131,19 +143,19 @@ def _state(line: receipts.Told) -> str:
 DRIVERS: Columns = (
     ("id", lambda line: line.session.pk),
     ("charger", lambda line: line.session.charger.name),
-    ("connector", lambda line: line.session.connector.connector_id if line.session.connector else None),
+    ("connector", _plug),
     ("state", lambda line: str(line.session.state)),
     ("started_at", lambda line: line.session.started_at.isoformat()),
     ("ended_at", lambda line: line.session.ended_at.isoformat() if line.session.ended_at else None),
     ("energy_wh", lambda line: line.session.energy_wh),
     ("price_per_kwh", lambda line: _money(line.session.price_per_kwh)),
     ("cost", lambda line: _money(line.session.cost)),
-    ("currency", lambda line: line.session.price.currency if line.session.tariff else None),
+    ("currency", _currency),
     ("taken_back", lambda line: _back(line.bill)),
 )
 OWNERS: Columns = (
     *DRIVERS,
-    ("driver", lambda line: line.session.user.name if line.session.user else None),
+    ("driver", _driver),
     ("fee", lambda line: _money(line.session.fee)),
     ("owner_share", lambda line: _money(line.session.owner_share)),
     ("share_taken_back", lambda line: _share_back(line.bill)),
@@ -151,19 +163,19 @@ OWNERS: Columns = (
 DRIVERS_IN_WORDS: Columns = (
     (_("Number"), lambda line: line.session.pk),
     (_("Charger"), lambda line: line.session.charger.name),
-    (_("Plug"), lambda line: line.session.connector.connector_id if line.session.connector else None),
+    (_("Plug"), _plug),
     (_("State"), _state),
     (_("Began"), lambda line: _local(line.session.began_at)),
     (_("Ended"), lambda line: _local(line.session.finished_at)),
     (_("Energy (kWh)"), lambda line: _kwh(line.session.energy_wh)),
     (_("Price per kWh"), lambda line: _money(line.session.price_per_kwh)),
     (_("Cost"), lambda line: _money(line.session.cost)),
-    (_("Currency"), lambda line: line.session.price.currency if line.session.tariff else None),
+    (_("Currency"), _currency),
     (_("Taken back"), lambda line: _back(line.bill)),
 )
 OWNERS_IN_WORDS: Columns = (
     *DRIVERS_IN_WORDS,
-    (_("Driver"), lambda line: line.session.user.name if line.session.user else None),
+    (_("Driver"), _driver),
     (_("Platform fee"), lambda line: _money(line.session.fee)),
     (_("Earned"), lambda line: _money(line.session.owner_share)),
     (_("Of it taken back"), lambda line: _share_back(line.bill)),
