@@ -21,6 +21,7 @@ from billing.models import TopUp
 from billing.providers import FakeProvider
 from chargers import recorder, registry
 from chargers.models import Charger, Connector
+from sharecharge import fibres
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
 
@@ -83,6 +84,7 @@ def _memory_of_one_test() -> Iterator[None]:
     webhooks.listeners.forget()
     ledger.side.cache_clear()
     yield
+    fibres.abandon()
     recorder.remembered.forget()  # or a writer would tell the next database who was heard
 
 

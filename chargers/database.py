@@ -1,4 +1,4 @@
-"""How the gateway's threads take their turns at the database."""
+"""How the gateway's workers take their turns at the database."""
 
 import contextlib
 import logging
@@ -6,8 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import InterfaceError, NotSupportedError, OperationalError, close_old_connections, connection
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    connections,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from sharecharge import fibres
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +38,7 @@ ATTEMPTS = 4
 TRUSTED_SECONDS = 10.0
 
 _turn = threading.Lock()
-_thread = threading.local()
+_used_at: WeakKeyDictionary[BaseDatabaseWrapper, float] = WeakKeyDictionary()
 
 
 class DatabaseAway(Exception):
@@ -44,17 +56,18 @@ def writing() -> Iterator[None]:
 
 
 def refresh_connection() -> None:
-    """Replaces this thread's connection if it is old, or was not used for a while and is broken."""
+    """Replaces the connection at hand if it is old, or was not used for a while and is broken."""
     if connection.in_atomic_block:
         return  # whoever opened the transaction knows its connection
     now = time.monotonic()
-    if now - getattr(_thread, "used_at", 0.0) > TRUSTED_SECONDS or connection.errors_occurred:
+    at_hand = connections[DEFAULT_DB_ALIAS]
+    if now - _used_at.get(at_hand, 0.0) > TRUSTED_SECONDS or at_hand.errors_occurred:
         close_old_connections()
-    _thread.used_at = now
+    _used_at[at_hand] = now
 
 
 def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs a piece of work in this worker thread. Raises DatabaseAway; retries what the database asks to retry."""
+    """Runs work with the connection at hand. Raises DatabaseAway; retries what the database asks to retry."""
     refresh_connection()
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -62,7 +75,7 @@ def run(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
                 return function(*args, **kwargs)
         except AWAY as error:
             if attempt < ATTEMPTS and _is_worth_a_retry(error):
-                time.sleep(0.02 * 2**attempt)
+                fibres.sleep(0.02 * 2**attempt)
                 continue
             connection.close()
             raise DatabaseAway(str(error)) from error

@@ -148,7 +148,7 @@ class _Server:
 
 
 def attach(loop: asyncio.AbstractEventLoop) -> None:
-    """Called by the server's entrance, so that worker threads send through the server's own loop."""
+    """Called by the server's entrance, so that workers and request threads send through the server's own loop."""
     if _Server.bell is None or _Server.bell.loop is not loop:
         _Server.bell = _Bell(loop)
 

@@ -1,18 +1,18 @@
 """The facts lane: meter values, statuses, last-seen times and the message log of all sockets of a process.
 
-Facts are many and dumb, so one writer thread per process takes whatever waits and commits it at once ("natural
-batching": no timer, a lone fact is committed immediately). Whoever submitted a fact answers its charger only after the
+Facts are many and dumb, so one writer per process takes whatever waits and commits it at once ("natural batching": no
+timer, a lone fact is committed immediately). Whoever submitted a fact answers its charger only after the
 commit. A batch that fails is written again one by one, so that one poisoned fact costs only itself.
 """
 
 import asyncio
 import contextlib
 import logging
-import queue
-import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -21,6 +21,8 @@ from chargers import live, metrics, presence, rows
 from chargers.database import is_away, refresh_connection, writing
 from chargers.facts import MESSAGE_TEXT_LIMIT, ConnectorStatus, Facts, Sample
 from chargers.models import Charger, ChargingSession, Connector, Message, MeterValue
+from sharecharge.crews import Crew
+from sharecharge.fibres import resolve
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +202,9 @@ def _write_messages(batch: Sequence[Facts]) -> None:
     )  # fmt: skip
 
 
-# ------------------------------------------------------------------------------------------------ the writer thread
+# ------------------------------------------------------------------------------------------------ the writer
+
+Told = tuple[Facts, "asyncio.Future[None]"]
 
 
 class Overloaded(Exception):
@@ -208,12 +212,13 @@ class Overloaded(Exception):
 
 
 class Recorder:
-    """The process's only writer of facts. Its thread begins with the first fact."""
+    """The process's only writer of facts."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Facts, asyncio.Future[None]]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._waiting: deque[Told] = deque()
+        self._crew = Crew(1, "recorder")
+        self._loop: asyncio.AbstractEventLoop | None = None  # where it writes at the moment
+        self._look_again: asyncio.TimerHandle | None = None
         self._impatient: Any = None
 
     def submit(self, facts: Facts) -> asyncio.Future[None]:
@@ -221,44 +226,50 @@ class Recorder:
 
         Raises Overloaded. Never blocks.
         """
-        if self._waiting.qsize() >= QUEUE_LIMIT:
+        if len(self._waiting) >= QUEUE_LIMIT:
             metrics.RECORDER_REFUSED_FACTS.inc()
             raise Overloaded
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.put((facts, done))
-        if self._thread is None:
-            self._begin()
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._waiting.append((facts, done))
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._begin)  # after all that is said in this turn of the loop
         return done
 
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def _begin(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-                self._thread.start()
+        self._crew.submit(self._drain).add_done_callback(self._rest)
 
-    def _run(self) -> None:
-        while True:
-            batch = self._next_batch()
-            if not batch and not remembered.heard:
-                continue
-            try:
-                self._commit(batch)
-            except Exception as error:  # nobody else would see it, and everybody waits for this thread
-                logger.exception("facts could not be recorded")
-                _tell(batch, error)
+    def _drain(self) -> None:
+        while batch := self._next_batch():
+            self._store(batch)
 
-    def _next_batch(self) -> list[tuple[Facts, "asyncio.Future[None]"]]:
-        """Whatever waits; nothing, when nobody says anything and it is still to be written who was heard."""
+    def _rest(self, _done: object) -> None:
+        if self._waiting:
+            self._begin()
+            return
+        loop, self._loop = asyncio.get_running_loop(), None
+        if remembered.heard and self._look_again is None:
+            self._look_again = loop.call_later(SEE_EVERY_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Nobody may say anything any more, and it is still to be written who was heard."""
+        self._look_again = None
+        if remembered.heard:
+            self._crew.submit(partial(self._store, []))
+
+    def _next_batch(self) -> "list[Told]":
+        return [self._waiting.popleft() for _number in range(min(len(self._waiting), BATCH_LIMIT))]
+
+    def _store(self, batch: "list[Told]") -> None:
         try:
-            batch = [self._waiting.get(timeout=SEE_EVERY_SECONDS if remembered.heard else None)]
-        except queue.Empty:
-            return []
-        while len(batch) < BATCH_LIMIT:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        return batch
+            self._commit(batch)
+        except Exception as error:  # nobody else would see it, and everybody waits for this
+            logger.exception("facts could not be recorded")
+            _tell(batch, error)
 
     def _be_impatient(self) -> None:
         """Once for each connection."""
@@ -268,7 +279,7 @@ class Recorder:
                 cursor.execute(f"SET lock_timeout = {PATIENCE_MS:d}")
             self._impatient = connection.connection
 
-    def _commit(self, batch: list[tuple[Facts, asyncio.Future[None]]]) -> None:
+    def _commit(self, batch: list[Told]) -> None:
         facts = [item for item, _done in batch]
         due = _due(facts)
         try:
@@ -276,7 +287,7 @@ class Recorder:
             self._be_impatient()
             with writing(), metrics.RECORDER_COMMIT_SECONDS.time():
                 write(facts, seen=due)
-        except Exception as error:  # the edge of a thread: every waiting charger must learn how it ended
+        except Exception as error:  # an edge: every waiting charger must learn how it ended
             if len(batch) > 1 and not is_away(error):
                 logger.warning("a batch of %d facts failed (%s), writing them one by one", len(batch), error)
                 metrics.RECORDER_SINGLE_FACTS.inc(len(batch))
@@ -303,7 +314,7 @@ def _due(facts: Sequence[Facts]) -> Heard:
     return remembered.heard if now - remembered.looked_at >= SEE_EVERY_SECONDS else {}
 
 
-def _tell(batch: list[tuple[Facts, "asyncio.Future[None]"]], error: Exception | None) -> None:
+def _tell(batch: list[Told], error: Exception | None) -> None:
     """Wakes those who wait, each loop once: a wake-up per fact would cost more than the fact."""
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for _facts, done in batch:
@@ -316,14 +327,9 @@ def _tell(batch: list[tuple[Facts, "asyncio.Future[None]"]], error: Exception | 
 
 
 def _resolve(waiting: "list[asyncio.Future[None]]", error: Exception | None) -> None:
-    for done in waiting:
-        if done.done():
-            continue  # its socket has gone meanwhile: it was not answered, and sends again
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+    for done in waiting:  # one whose socket has gone meanwhile was not answered, and sends again
+        resolve(done, None, error)
 
 
 recorder = Recorder()
-metrics.RECORDER_WAITING_FACTS.set_function(recorder._waiting.qsize)
+metrics.RECORDER_WAITING_FACTS.set_function(recorder.waiting)

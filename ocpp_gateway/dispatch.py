@@ -57,7 +57,7 @@ def report(handler: Handler, call: Call, incoming: Incoming, note: str) -> tuple
 
 
 def decide(handler: Handler, call: Call, incoming: Incoming, note: str) -> tuple[Facts, str]:
-    """Carries out a decision, which is stored when this returns. Runs in a worker thread.
+    """Carries out a decision, which is stored when this returns. A job for `work`.
 
     Returns its line for the log, and the frame that answers.
     """

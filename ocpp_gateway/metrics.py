@@ -20,7 +20,7 @@ MESSAGES = Counter("sharecharge_gateway_messages", "Frames of chargers.", ["acti
 MESSAGE_SECONDS = Histogram(
     "sharecharge_gateway_message_seconds", "From the arrival of a CALL to its answer.", ["action"], buckets=LATENCIES
 )
-DECISIONS_WAITING = Gauge("sharecharge_gateway_decisions_waiting", "CALLs that wait for a worker thread.")
+DECISIONS_WAITING = Gauge("sharecharge_gateway_decisions_waiting", "Pieces of work that wait for a worker.")
 SOCKETS_PAUSED = Gauge("sharecharge_gateway_sockets_paused", "Sockets that are not read because they are far ahead.")
 # result: answered, error (a CALLERROR), timed_out, lost (the socket closed)
 CALLS = Counter("sharecharge_gateway_calls", "Calls of ours to chargers, by how they ended.", ["action", "result"])

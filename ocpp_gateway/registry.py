@@ -31,7 +31,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """`decide` runs in a worker thread inside a transaction; `report` is pure. Exactly one of them is set.
+    """`decide` is a job for a worker, in a transaction of its own; `report` is pure. Exactly one of them is set.
 
     `is_lenient`: the energy behind the message cannot be undone, so a payload that breaks the schema is read too (R7).
     """

@@ -1,12 +1,5 @@
-"""The threads in which the gateway decides. They keep their database connections.
+"""Where the gateway decides: plain functions of the domain, each with a database connection of its own."""
 
-Instead of `concurrent.futures`, whose locks and callbacks cost as much as a query, a queue and the loop's own futures.
-"""
-
-import asyncio
-import logging
-import queue
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -15,65 +8,14 @@ from django.conf import settings
 
 from chargers import database
 from ocpp_gateway import metrics
-from sharecharge import trace
-
-logger = logging.getLogger(__name__)
+from sharecharge.crews import Crew
 
 T = TypeVar("T")
 
-Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
-
-
-class Workers:
-    """Begins its threads with the first piece of work."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self.threads: list[threading.Thread] = []
-        self.lock = threading.Lock()
-
-    def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
-        """From an event loop, which is told when the work is done."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.waiting.put((trace.carried(job), done))
-        if len(self.threads) < self.count:
-            self._begin()
-        return done
-
-    def _begin(self) -> None:
-        with self.lock:
-            while len(self.threads) < self.count:
-                thread = threading.Thread(target=self._run, name=f"gateway-{len(self.threads)}", daemon=True)
-                self.threads.append(thread)
-                thread.start()
-
-    def _run(self) -> None:
-        while True:
-            job, done = self.waiting.get()
-            try:
-                result, error = job(), None
-            except BaseException as raised:  # whoever waits must learn of it
-                result, error = None, raised
-            try:
-                done.get_loop().call_soon_threadsafe(_resolve, done, result, error)
-            except RuntimeError:  # the loop has closed, and with it went whoever waited
-                logger.info("a piece of work ended after its server")
-
-
-def _resolve(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if done.done():
-        return  # its socket has gone meanwhile
-    if error is None:
-        done.set_result(result)
-    else:
-        done.set_exception(error)
-
-
-workers = Workers(settings.GATEWAY_WORKERS)
-metrics.DECISIONS_WAITING.set_function(workers.waiting.qsize)
+workers = Crew(settings.GATEWAY_WORKERS, "gateway")
+metrics.DECISIONS_WAITING.set_function(workers.waiting)
 
 
 async def work(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Runs database work in a worker thread with a connection of its own. Raises DatabaseAway."""
+    """Runs database work beside the sockets. Raises DatabaseAway."""
     return cast("T", await workers.submit(partial(database.run, function, *args, **kwargs)))

@@ -207,12 +207,14 @@ def test_ten_thousand_chargers_are_not_looked_through(online: Charger, connector
     users = {"a visitor": None, "a driver": make_user("Dora"), "an owner": online.owner}
     seen = Charger.objects.visible_to(users[who]).order_by("code")
 
+    few = {"accounts_user"}  # the owners are two or three here, and read as a whole or not as statistics have it
+
     town = volume.plan(seen.in_box(49.8, 14.0, 50.1, 14.5)[: pins.BOX_LIMIT + 1], execute=True)
     assert "charger_by_position" in town.indexes
-    assert town.read_through == set()
+    assert town.read_through <= few
     assert town.rows_looked_at < 1_500  # of a stripe as high as the box at most
 
     country = volume.plan(seen.in_box(48, 12, 52, 19)[: pins.BOX_LIMIT + 1], execute=True)
-    assert country.read_through == set()
+    assert country.read_through <= few
     assert not country.sorts("chargers_charger")
     assert country.rows_looked_at < 2 * pins.BOX_LIMIT

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 
 import pytest
 from channels.consumer import AsyncConsumer
@@ -16,6 +17,7 @@ from ocpp_gateway.consumers import ChargePointConsumer
 from ocpp_gateway.switchboard import switchboard
 from ocpp_gateway.tests.station import Station
 from ocpp_gateway.tests.test_survival import JournalCharger, at
+from sharecharge import fibres
 from sharecharge.testing.platform import Platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +50,10 @@ def test_the_message_in_hand_is_answered_and_the_next_one_is_left_to_be_sent_aga
 
     def slowly(*args, **kwargs):
         deciding.set()
-        assert may_decide.wait(20)
+        deadline = time.monotonic() + 20
+        while not may_decide.is_set():
+            assert time.monotonic() < deadline
+            fibres.sleep(0.01)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(sessions, "start", slowly)

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -93,28 +91,6 @@ def test_a_round_of_the_sweep_has_one(db, lines, monkeypatch):
     lines.clear()
     sweeper.sweep()
     assert ids(lines) - {first} == ids(lines)
-
-
-def test_it_is_carried_into_a_bare_thread(lines):
-    with trace.begun("mark.7") as name, ThreadPoolExecutor(1) as executor:
-        executor.submit(trace.carried(logger.info), "carried").result()
-        executor.submit(logger.info, "forgotten").result()
-    assert ids(lines, "carried") == {name} == {"mark.7"}
-    assert ids(lines, "forgotten") == {"-"}
-
-
-def test_two_carried_at_once_do_not_mix(lines):
-    both = threading.Barrier(2, timeout=10)
-
-    def work(name: str) -> None:
-        both.wait()
-        logger.info("from %s", name)
-
-    with ThreadPoolExecutor(2) as executor:
-        for name in ("a", "b"):
-            with trace.begun(name):
-                executor.submit(trace.carried(work), name)
-    assert sorted(line.split(" id=")[1].split(" charger")[0] + line[-1] for line in lines) == ["aa", "bb"]
 
 
 def test_a_connections_mark_stands_in(lines):
