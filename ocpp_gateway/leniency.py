@@ -22,6 +22,19 @@ def number(value: Any) -> Decimal | None:
     return parsed if parsed.is_finite() and -BIG < parsed < BIG else None
 
 
+def scaled(value: Any, places: int) -> int | None:
+    """`number(value) * 10**places`, rounded half to even."""
+    if type(value) is str:
+        # What chargers send nearly always: no sign, no exponent. Twice as quick as by way of a Decimal.
+        whole, _point, fraction = value.partition(".")
+        fraction = fraction.rstrip("0")
+        digits = whole + fraction
+        if len(fraction) <= places and len(digits) < 16 and whole and digits.isdecimal():
+            return int(digits) * 10 ** (places - len(fraction))
+    parsed = number(value)
+    return None if parsed is None else int((parsed * 10**places).to_integral_value())
+
+
 def integer(value: Any) -> int | None:
     """A whole number, in whatever type it came: 12, "12", 12.0. Fractions are rounded half to even."""
     parsed = number(value)

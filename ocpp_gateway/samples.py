@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -12,18 +11,18 @@ import orjson
 
 from chargers import clock
 from chargers.facts import Sample
-from ocpp_gateway.leniency import BIG, SMALL, items, number, text
+from ocpp_gateway.leniency import BIG, SMALL, items, scaled, text
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
-# Factors to Wh, W, mA, mV, % and 1/1000 °C. "" is the unit that the specification assumes.
-UNITS: dict[str, dict[str, Decimal]] = {
-    "Energy.Active.Import.Register": {"": Decimal(1), "wh": Decimal(1), "kwh": Decimal(1000)},
-    "Power.Active.Import": {"": Decimal(1), "w": Decimal(1), "kw": Decimal(1000)},
-    "Current.Import": {"": Decimal(1000), "a": Decimal(1000), "ma": Decimal(1)},
-    "Voltage": {"": Decimal(1000), "v": Decimal(1000), "mv": Decimal(1)},
-    "SoC": {"": Decimal(1), "percent": Decimal(1), "%": Decimal(1)},
+# Decimal places between the unit and Wh, W, mA, mV, % and 1/1000 °C. "" is the unit that the specification assumes.
+UNITS: dict[str, dict[str, int]] = {
+    "Energy.Active.Import.Register": {"": 0, "wh": 0, "kwh": 3},
+    "Power.Active.Import": {"": 0, "w": 0, "kw": 3},
+    "Current.Import": {"": 3, "a": 3, "ma": 0},
+    "Voltage": {"": 3, "v": 3, "mv": 0},
+    "SoC": {"": 0, "percent": 0, "%": 0},
     # Edition 2 of OCPP 1.6 spells it Celsius, its schema Celcius.
-    "Temperature": {"": Decimal(1000), "celsius": Decimal(1000), "celcius": Decimal(1000)},
+    "Temperature": {"": 3, "celsius": 3, "celcius": 3},
 }
 FIELDS = {
     "Energy.Active.Import.Register": "energy_wh",
@@ -87,16 +86,15 @@ def _measured(
     for value in values:
         get = value.get
         meaning = _meaning(str(get("measurand", "")), str(get("unit", "")), str(get("phase") or ""))
-        amount = number(get("value")) if meaning and get("format", "Raw") == "Raw" else None
+        amount = scaled(get("value"), meaning.places) if meaning and get("format", "Raw") == "Raw" else None
         if meaning is None or amount is None:
             rest.append(value)
             continue
-        scaled = int((amount * meaning.factor).to_integral_value())
         place = phases.setdefault(meaning.line, {}) if meaning.line else whole
-        if meaning.field in place or not meaning.low <= scaled <= meaning.high:
+        if meaning.field in place or not meaning.low <= amount <= meaning.high:
             rest.append(value)
             continue
-        place[meaning.field] = scaled
+        place[meaning.field] = amount
         if get("context", context) != context or get("location", "Outlet") != "Outlet":
             rest.append(value)
     return whole, {line: found for line, found in phases.items() if found}, rest
@@ -104,10 +102,10 @@ def _measured(
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """Where a sampled value belongs: the field, the factor to its unit, its bounds; `line` is "" for the connector."""
+    """Where a sampled value belongs: the field, how its unit is scaled, its bounds; `line` is "" for the connector."""
 
     field: str
-    factor: Decimal
+    places: int
     line: str
     low: int
     high: int
@@ -117,11 +115,11 @@ class _Meaning:
 def _meaning(measurand: str, unit: str, phase: str) -> _Meaning | None:
     """What these words mean, as they were sent. None: between lines, or nothing that we have a field for."""
     measurand = text(measurand, 60) or DEFAULT_MEASURAND
-    factor = UNITS.get(measurand, {}).get(text(unit, 20).lower())
+    places = UNITS.get(measurand, {}).get(text(unit, 20).lower())
     line = text(phase, 10).upper()
-    if factor is None or (line and not (line[:2] in LINES and line[2:] in ("", "-N"))):
+    if places is None or (line and not (line[:2] in LINES and line[2:] in ("", "-N"))):
         return None
-    return _Meaning(FIELDS[measurand], factor, line[:2], *LIMITS.get(FIELDS[measurand], (-SMALL, SMALL)))
+    return _Meaning(FIELDS[measurand], places, line[:2], *LIMITS.get(FIELDS[measurand], (-SMALL, SMALL)))
 
 
 def _totals(phases: dict[str, dict[str, int]]) -> dict[str, int]:

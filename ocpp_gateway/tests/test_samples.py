@@ -158,3 +158,19 @@ def test_lenient_readers_give_a_value_within_bounds_or_nothing(value):
 )
 def test_whole_numbers_in_any_type(value, number):
     assert leniency.integer(value) == number
+
+
+@pytest.mark.parametrize("places", [0, 3])
+@given(text=st.one_of(st.decimals(-(10**20), 10**20).map(str), st.from_regex(r"\A ?-?[0-9]{0,18}\.?[0-9]{0,5} ?\Z")))
+def test_the_quick_way_to_a_scaled_number_leads_where_the_exact_one_does(text, places):
+    number = leniency.number(text)
+    expected = None if number is None else int((number * 10**places).to_integral_value())
+    assert leniency.scaled(text, places) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "expected"),
+    [("4.35", 3, 4350), ("4.3505", 3, 4350), ("4.3515", 3, 4352), (230.1, 3, 230_100), ("1.50", 0, 2), ("x", 0, None)],
+)
+def test_numbers_are_scaled_and_rounded_half_to_even(value, places, expected):
+    assert leniency.scaled(value, places) == expected
