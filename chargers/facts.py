@@ -10,7 +10,7 @@ from typing import Any
 MESSAGE_TEXT_LIMIT = 16_384
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sample:
     """What a charger measured at one moment. `session_id` is the transactionId as sent, None if none was.
 
@@ -32,7 +32,7 @@ class Sample:
     phases: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConnectorStatus:
     """`connector_id` 0 is the charger itself."""
 
@@ -43,7 +43,7 @@ class ConnectorStatus:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
     """One CALL and its answer, for the message log. `direction` is one of `Message.Direction`."""
 
@@ -67,7 +67,7 @@ class Arrival:
     subprotocols: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
     """What one frame tells, or the opening or the end of a socket. Any frame proves that the charger is alive.
 

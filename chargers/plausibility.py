@@ -70,9 +70,11 @@ def assess(
         is_late = point is not stop and point.measured_at < top.measured_at
         if point.energy_wh < top.energy_wh - TOLERANCE_WH and not is_late:
             doubts.append(Doubt.REGISTER_FELL)
-        if point.energy_wh - top.energy_wh > _most(previous, point, rated_power_w):
+        grown = point.energy_wh - top.energy_wh
+        if grown > MARGIN_WH and grown > _most(previous, point, rated_power_w):
             doubts.append(Doubt.REGISTER_JUMPED)
-        top = max(top, point, key=lambda reading: reading.energy_wh)
+        if grown > 0:
+            top = point
     if top.energy_wh - points[0].energy_wh > _most(points[0], points[-1], rated_power_w):
         doubts.append(Doubt.REGISTER_JUMPED)
     energy_wh = top.energy_wh - points[0].energy_wh

@@ -11,7 +11,7 @@ from chargers.models import Command
 Payload = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
     """A CALL as a handler sees it. `received_at` is our clock, UTC."""
 
@@ -20,7 +20,7 @@ class Incoming:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """What a fact-lane handler makes of a CALL: the answer, and the facts to be stored before it is sent."""
 

@@ -15,7 +15,7 @@ MESSAGE_ID_LIMIT = 255
 ACTION_LIMIT = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """`message_id` keeps the type in which it came (some stations send a number): it is echoed exactly.
 
