@@ -25,7 +25,7 @@ from ocpp_gateway.handshake import Admission, Connection, Door
 from ocpp_gateway.registry import Incoming
 from ocpp_gateway.rpc import Asked, Call, CallError, CallResult, Outbox, Unreadable, WireError
 from ocpp_gateway.switchboard import switchboard
-from ocpp_gateway.workers import work
+from ocpp_gateway.workers import work, workers
 from sharecharge import trace
 
 logger = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ class ChargePointConsumer(AsyncConsumer):
         try:
             while (event := await receive())["type"] != "websocket.disconnect":
                 await self._take(event.get("text") or event.get("bytes") or "")
+                workers.give_way()
         except DatabaseAway as error:
             # R2: a CALLERROR would use up one of the charger's attempts. Without an answer it keeps the message.
             logger.error("closed, the database is away: %s", error, extra=self._extra)

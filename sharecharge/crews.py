@@ -46,6 +46,9 @@ class Threads:
             self._begin()
         return done
 
+    def give_way(self) -> None:
+        """Threads take it."""
+
     def waiting(self) -> int:
         return self.jobs.qsize()
 
@@ -82,6 +85,10 @@ class Crew:
     def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         """The future is done when the job is, with its result or what it raised."""
         return self.kind.submit(job)
+
+    def give_way(self) -> None:
+        """After a piece of work on the loop: jobs that can go on do so."""
+        self.kind.give_way()
 
     def waiting(self) -> int:
         """Jobs that nobody has begun yet."""

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from datetime import UTC
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import translation
 
 from accounts.models import User
 from chargers import database
-from sharecharge import fibres, trace
+from sharecharge import fibres, prepared, trace
 from sharecharge.crews import Crew, Threads
 from sharecharge.fibres import Fibres
 
@@ -167,16 +168,15 @@ class TestOnPostgreSQL:
     def test_a_lock_is_waited_for_without_holding_up_the_loop(self, bob):
         order = []
 
-        def lock(seconds, name):
+        def lock():
             with transaction.atomic():
                 User.objects.select_for_update().get(pk=bob.pk)
-                order.append(name)
-                pause(seconds)
+                order.append("locked")
+                pause(0.2)
+                order.append("done")
 
-        jobs = [partial(lock, 0.3, "first"), partial(lock, 0, "second"), partial(order.append, "free")]
-        together(*jobs)
-        assert order.index("first") < order.index("second")
-        assert order[0] == "free"
+        together(lock, lock, partial(order.append, "free"))
+        assert order == ["free", "locked", "done", "locked", "done"]
 
     def test_a_connection_that_was_killed_is_an_error_and_the_next_job_has_a_new_one(self):
         crew = Fibres(1)
@@ -207,6 +207,81 @@ class TestOnPostgreSQL:
         monkeypatch.setitem(connections.settings, "default", settings)
         [error] = together(User.objects.count)
         assert isinstance(error, OperationalError)
+
+    def test_a_fibre_goes_on_in_the_middle_of_a_round_of_the_loop(self):
+        """Where somebody who has much to do gives way; without that, not before the round ends."""
+
+        async def go(*, is_polite):
+            crew, finished = Fibres(1), []
+            await crew.submit(lambda: pause(0))  # it is connected
+
+            def several():
+                for _number in range(5):
+                    pause(0)
+                finished.append(True)
+
+            crew.submit(several)
+            for _number in range(20):
+                time.sleep(0.01)  # noqa: ASYNC251 - the work of many sockets
+                if is_polite:
+                    crew.give_way()
+            return list(finished)
+
+        assert asyncio.run(go(is_polite=True)) == [True]
+        assert asyncio.run(go(is_polite=False)) == []
+
+    def test_a_new_connection_may_have_the_number_of_a_closed_one(self):
+        crew = Fibres(1)
+
+        def descriptor():
+            pause(0)
+            return connection.connection.pgconn.socket
+
+        def again():
+            connection.close()
+            return descriptor()
+
+        async def go():
+            numbers = [await crew.submit(descriptor)]
+            numbers += [await crew.submit(again) for _number in range(5)]
+            return numbers
+
+        assert len(set(asyncio.run(asyncio.wait_for(go(), 20)))) < 6, "or this test says nothing"
+
+    def test_a_connection_that_the_server_closes_while_nobody_asks_is_replaced(self, monkeypatch):
+        crew = Fibres(1)
+
+        def pid():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                return cursor.fetchone()[0]
+
+        def kill(pid):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+            connection.close()
+
+        async def go():
+            before = await crew.submit(partial(database.run, pid))
+            await asyncio.to_thread(kill, before)
+            await asyncio.sleep(0.2)
+            monkeypatch.setattr(database, "TRUSTED_SECONDS", -1)
+            return before, await crew.submit(partial(database.run, pid))
+
+        before, after = asyncio.run(asyncio.wait_for(go(), 20))
+        assert before != after
+
+    def test_moments_are_what_django_makes_of_them(self, bob):
+        [seen] = together(lambda: User.objects.get(pk=bob.pk).created_at)
+        assert (seen, seen.tzinfo) == (bob.created_at, UTC)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT '2026-03-29 01:30:00.000001+02'::timestamptz")
+            [expected] = cursor.fetchone()
+
+        def ask():
+            return prepared.execute("SELECT %s::timestamptz", ["2026-03-29 01:30:00.000001+02"])[0][0]
+
+        assert together(ask) == [expected]
 
     def test_what_a_loop_left_behind_holds_no_locks(self, bob):
         def lock():
