@@ -6,6 +6,7 @@ from typing import Any
 # Registers and ids fit a database's big integer, currents and powers its integer.
 BIG = 2**62
 SMALL = 2**31 - 1
+POWERS = (1, 10, 100, 1000)
 
 
 def number(value: Any) -> Decimal | None:
@@ -23,20 +24,22 @@ def number(value: Any) -> Decimal | None:
 
 
 def scaled(value: Any, places: int) -> int | None:
-    """`number(value) * 10**places`, rounded half to even."""
-    if type(value) is str:
-        # What chargers send nearly always: no sign, no exponent. Twice as quick as by way of a Decimal.
+    """`number(value) * 10**places`, rounded half to even. `places`: 0 to 3."""
+    # What chargers send nearly always has no sign and no exponent: a third of the time that a Decimal takes.
+    if type(value) is str and len(value) < 16:
+        if value.isdecimal():
+            return int(value) * POWERS[places]
         whole, _point, fraction = value.partition(".")
-        fraction = fraction.rstrip("0")
-        digits = whole + fraction
-        if len(fraction) <= places and len(digits) < 16 and whole and digits.isdecimal():
-            return int(digits) * 10 ** (places - len(fraction))
+        if whole and len(fraction) <= places and (digits := whole + fraction).isdecimal():
+            return int(digits) * POWERS[places - len(fraction)]
     parsed = number(value)
     return None if parsed is None else int((parsed * 10**places).to_integral_value())
 
 
 def integer(value: Any) -> int | None:
     """A whole number, in whatever type it came: 12, "12", 12.0. Fractions are rounded half to even."""
+    if type(value) is int and -BIG < value < BIG:
+        return value
     parsed = number(value)
     return None if parsed is None else int(parsed.to_integral_value())
 

@@ -2,10 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -86,22 +85,22 @@ def _measured(
     for value in values:
         get = value.get
         meaning = _meaning(str(get("measurand", "")), str(get("unit", "")), str(get("phase") or ""))
-        amount = scaled(get("value"), meaning.places) if meaning and get("format", "Raw") == "Raw" else None
-        if meaning is None or amount is None:
+        if meaning is None or get("format", "Raw") != "Raw":
             rest.append(value)
             continue
-        place = phases.setdefault(meaning.line, {}) if meaning.line else whole
-        if meaning.field in place or not meaning.low <= amount <= meaning.high:
+        field, places, line, low, high = meaning
+        amount = scaled(get("value"), places)
+        place = phases.setdefault(line, {}) if line else whole
+        if amount is None or field in place or not low <= amount <= high:
             rest.append(value)
             continue
-        place[meaning.field] = amount
+        place[field] = amount
         if get("context", context) != context or get("location", "Outlet") != "Outlet":
             rest.append(value)
     return whole, {line: found for line, found in phases.items() if found}, rest
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
+class _Meaning(NamedTuple):
     """Where a sampled value belongs: the field, how its unit is scaled, its bounds; `line` is "" for the connector."""
 
     field: str

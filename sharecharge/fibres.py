@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -135,19 +134,19 @@ class FibreDatabase(DatabaseWrapper):
 
 
 class Fibres:
-    """At most `count` at a time on each event loop; what is more waits for its turn."""
+    """At most `count` at a time; what is more waits for its turn. For one event loop: when another one submits, that of
+    before keeps what it has begun."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.crews: WeakKeyDictionary[asyncio.AbstractEventLoop, _Crew] = WeakKeyDictionary()
+        self.crew: _Crew | None = None
         self.idle: list[FibreDatabase] = []
 
     def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         """From an event loop. The job runs at once, until it has to wait."""
-        loop = asyncio.get_running_loop()
-        crew = self.crews.get(loop)
-        if crew is None:
-            crew = self.crews[loop] = _Crew(loop)
+        loop, crew = asyncio.get_running_loop(), self.crew
+        if crew is None or crew.loop is not loop:
+            crew = self.crew = _Crew(loop)
         done: asyncio.Future[T] = loop.create_future()
         crew.waiting.append((copy_context(), job, done))
         if crew.busy < self.count:
@@ -159,12 +158,14 @@ class Fibres:
     def give_way(self) -> None:
         """Lets those go on for which the database has answered. For whoever has done a piece of work on the loop: in
         a round of the loop every socket has its turn, and a decision that went on but once in each would starve."""
-        crew = self.crews.get(asyncio.get_running_loop())
-        if crew is not None and crew.busy and time.monotonic() - crew.looked_at > PATIENCE_SECONDS:
+        crew = self.crew
+        if crew is None or not crew.busy or time.monotonic() - crew.looked_at < PATIENCE_SECONDS:
+            return
+        if crew.loop is asyncio.get_running_loop():
             crew.look()
 
     def waiting(self) -> int:
-        return sum(len(crew.waiting) for crew in list(self.crews.values()))
+        return len(self.crew.waiting) if self.crew else 0
 
     def _run(self, crew: "_Crew", database: FibreDatabase) -> None:
         while crew.waiting:
