@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextvars import Context
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -218,7 +219,7 @@ class Recorder:
         self._waiting: deque[Told] = deque()
         self._crew = Crew(1, "recorder")
         self._loop: asyncio.AbstractEventLoop | None = None  # where it writes at the moment
-        self._look_again: asyncio.TimerHandle | None = None
+        self._looks_on: asyncio.AbstractEventLoop | None = None  # where it looks again soon
         self._impatient: Any = None
 
     def submit(self, facts: Facts) -> asyncio.Future[None]:
@@ -234,7 +235,8 @@ class Recorder:
         self._waiting.append((facts, done))
         if self._loop is not loop:
             self._loop = loop
-            loop.call_soon(self._begin)  # after all that is said in this turn of the loop
+            # After all that is said in this round of the loop; and in no trace, since it is about all of them.
+            loop.call_soon(self._begin, context=Context())
         return done
 
     def waiting(self) -> int:
@@ -250,16 +252,21 @@ class Recorder:
     def _rest(self, _done: object) -> None:
         if self._waiting:
             self._begin()
-            return
-        loop, self._loop = asyncio.get_running_loop(), None
-        if remembered.heard and self._look_again is None:
-            self._look_again = loop.call_later(SEE_EVERY_SECONDS, self._look)
+        else:
+            self._loop = None
+            self._look_later()
+
+    def _look_later(self, _done: object = None) -> None:
+        """Nobody may say anything any more, and it is still to be written who was heard."""
+        loop = asyncio.get_running_loop()
+        if remembered.heard and self._looks_on is not loop:
+            self._looks_on = loop
+            loop.call_later(SEE_EVERY_SECONDS, self._look, context=Context())
 
     def _look(self) -> None:
-        """Nobody may say anything any more, and it is still to be written who was heard."""
-        self._look_again = None
+        self._looks_on = None
         if remembered.heard:
-            self._crew.submit(partial(self._store, []))
+            self._crew.submit(partial(self._store, [])).add_done_callback(self._look_later)
 
     def _next_batch(self) -> "list[Told]":
         return [self._waiting.popleft() for _number in range(min(len(self._waiting), BATCH_LIMIT))]

@@ -21,6 +21,7 @@ from ocpp_gateway.workers import work
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 5.0
+PORTION = 500
 LAYER_RETRY_SECONDS = 2.0
 # Longer than any statement may take: whoever waits so long for the database waits for one that hangs.
 STUCK_SECONDS = 40.0
@@ -141,8 +142,12 @@ class Switchboard:
         """R15: the newest authenticated socket wins. Disabled and deleted chargers have none."""
         sockets = list(self.sockets.values())
         keys = [socket.charger_id for socket in sockets]
-        marks = await work(presence.current_marks, keys)
-        waiting = set(await work(commands.chargers_waiting, keys))
+        marks: dict[int, str] = {}
+        waiting: set[int] = set()
+        for begin in range(0, len(keys), PORTION):  # ten thousand at once would hold up everybody
+            portion = keys[begin : begin + PORTION]
+            marks |= await work(presence.current_marks, portion)
+            waiting.update(await work(commands.chargers_waiting, portion))
         for socket in sockets:
             current = marks.get(socket.charger_id, "")
             if current and current != socket.mark:

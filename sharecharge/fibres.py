@@ -12,10 +12,12 @@ lock while it asks the database.
 """
 
 import asyncio
+import logging
 import selectors
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -25,10 +27,12 @@ from typing import Any, TypeVar, cast
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import Format
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # How long the database may have answered before somebody looks, while the loop is at its round.
@@ -36,6 +40,8 @@ PATIENCE_SECONDS = 0.001
 
 Job = tuple[Context, Callable[[], Any], "asyncio.Future[Any]"]
 
+# Not the loop's own threads, which may all be busy for seconds with a database that does not answer.
+_blocking = ThreadPoolExecutor(32, thread_name_prefix="fibre-blocks")
 # Greenlets that nobody refers to any more are killed where they stand, in the middle of a transaction.
 _suspended: set["Fibre"] = set()
 
@@ -68,7 +74,7 @@ class Fibre(greenlet):
 
     def in_a_thread(self, function: Callable[[], T]) -> T:
         """Called inside: for what can only block."""
-        done = self.loop.run_in_executor(None, function)
+        done = self.loop.run_in_executor(_blocking, function)
         done.add_done_callback(lambda _done: self.go_on())
         self.step_aside()
         return done.result()
@@ -85,7 +91,11 @@ def sleep(seconds: float) -> None:
 
 
 class FibreConnection(psycopg.Connection[Any]):
-    """psycopg speaks the protocol in generators, and asks its connection to wait for each of them."""
+    """psycopg speaks the protocol in generators, and asks its connection to wait for each of them.
+
+    In a fibre only the answer or the end of the connection ends a wait: the limits are those of the server
+    (statement_timeout, lock_timeout) and of TCP.
+    """
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         fibre = getcurrent()
@@ -97,11 +107,16 @@ class FibreConnection(psycopg.Connection[Any]):
                 wanted = gen.send(fibre.crew.until_ready(fibre, self, wanted))
         except StopIteration as end:
             return end.value
+        except OSError as error:  # the socket has gone under us
+            raise psycopg.OperationalError(str(error)) from error
 
 
 class UtcLoader(Loader):
-    """Moments as the driver reads them, in C, in the session's time zone; Django's own loader takes eight times as long
-    to do the same in Python. `timezone` is how Django knows that it has nothing to set."""
+    """Moments as the driver reads them, in C; Django's own loader takes eight times as long to do the same in Python.
+
+    The driver uses the session's time zone, which Django makes UTC. `timezone` tells Django that it has nothing to set;
+    a platform that gives its database another one keeps Django's loader.
+    """
 
     timezone = UTC
 
@@ -122,20 +137,21 @@ class FibreDatabase(DatabaseWrapper):
 
     def __init__(self) -> None:
         super().__init__(connections.settings[DEFAULT_DB_ALIAS], DEFAULT_DB_ALIAS)
-        self.inc_thread_sharing()  # it is made in the thread in which it connects
+        self.inc_thread_sharing()  # it connects in another thread
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A name server may be slow, and a host that swallows packets is given ten seconds."""
         fibre = getcurrent()
         connect = partial(super().get_new_connection, conn_params)
         connection = fibre.in_a_thread(connect) if isinstance(fibre, Fibre) else connect()
+        assert isinstance(connection, FibreConnection), "connections of a pool would hold up the loop"
         connection.adapters.register_loader("timestamptz", UtcLoader)
         return connection
 
 
 class Fibres:
     """At most `count` at a time; what is more waits for its turn. For one event loop: when another one submits, that of
-    before keeps what it has begun."""
+    before ends what it has begun, and is not counted any more."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -157,7 +173,8 @@ class Fibres:
 
     def give_way(self) -> None:
         """Lets those go on for which the database has answered. For whoever has done a piece of work on the loop: in
-        a round of the loop every socket has its turn, and a decision that went on but once in each would starve."""
+        a round of the loop every socket has its turn, and a decision that went on but once in each would starve. (The
+        recorder wants just that: what is said in a round becomes one batch.)"""
         crew = self.crew
         if crew is None or not crew.busy or time.monotonic() - crew.looked_at < PATIENCE_SECONDS:
             return
@@ -168,15 +185,19 @@ class Fibres:
         return len(self.crew.waiting) if self.crew else 0
 
     def _run(self, crew: "_Crew", database: FibreDatabase) -> None:
-        while crew.waiting:
-            context, job, done = crew.waiting.popleft()
-            try:
-                result, error = context.run(job), None
-            except BaseException as raised:  # whoever waits must learn of it
-                result, error = None, raised
-            resolve(done, result, error)
-        crew.busy -= 1
-        self.idle.append(database)
+        try:
+            while crew.waiting:
+                context, job, done = crew.waiting.popleft()
+                try:
+                    result, error = context.run(job), None
+                except GreenletExit:
+                    raise  # nobody will ever let it go on: the process ends
+                except BaseException as raised:  # whoever waits must learn of it
+                    result, error = None, raised
+                resolve(done, result, error)
+        finally:
+            crew.busy -= 1
+            self.idle.append(database)
 
 
 class _Crew:
@@ -210,7 +231,10 @@ class _Crew:
             if fibre is None:
                 self._forget(key.fd)  # nobody asked: the server has closed it
             else:
-                fibre.go_on(events)
+                try:
+                    fibre.go_on(events)
+                except Exception:  # an edge: whoever looked is not to pay for it
+                    logger.exception("a fibre has failed")
 
     def _forget(self, descriptor: int) -> None:
         if self.watched.pop(descriptor, None):
@@ -218,10 +242,13 @@ class _Crew:
 
 
 def resolve(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    """Tells whoever waits for a job how it ended."""
     if done.done():
         return  # its socket has gone meanwhile
     if error is None:
         done.set_result(result)
+    elif isinstance(error, StopIteration):  # no future takes it
+        done.set_exception(RuntimeError(f"a job raised {error!r}"))
     else:
         done.set_exception(error)
 

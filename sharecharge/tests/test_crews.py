@@ -56,6 +56,14 @@ def test_a_job_has_the_trace_of_whoever_submitted_it(crew):
 
 
 @pytest.mark.parametrize("crew", [Threads(1, "test"), Fibres(1)], ids=["threads", "fibres"])
+def test_what_no_future_takes_costs_no_place(crew):
+    """A bare `next` in a job: its waiter learns of it, and the next job is done."""
+    first, second = together(lambda: next(iter(())), lambda: 2, crew=crew)
+    assert isinstance(first, RuntimeError)
+    assert second == 2
+
+
+@pytest.mark.parametrize("crew", [Threads(1, "test"), Fibres(1)], ids=["threads", "fibres"])
 def test_whoever_goes_away_harms_nobody(crew):
     async def go():
         gone = crew.submit(lambda: 1)
