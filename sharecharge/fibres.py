@@ -112,7 +112,7 @@ class FibreConnection(psycopg.Connection[Any]):
 
 
 class UtcLoader(Loader):
-    """Moments as the driver reads them, in C; Django's own loader takes eight times as long to do the same in Python.
+    """Moments as the driver reads them, in C; Django's own loader does the same in Python, many times slower.
 
     The driver uses the session's time zone, which Django makes UTC. `timezone` tells Django that it has nothing to set;
     a platform that gives its database another one keeps Django's loader.
